@@ -25,9 +25,18 @@ Beside = Callable[..., Awaitable[Result]]
 pytestmark = pytest.mark.timeout(60)
 
 ECHO = """
+from pathlib import Path
+
 class Echo(AgentProcess):
     async def handle(self, message):
+        if message.payload == "wait":
+            await self.what_never_comes()
+        while message.payload == "block" and not Path("may-go").exists():
+            time.sleep(0.01)
         return self.reply(message.payload)
+
+    async def what_never_comes(self):
+        await asyncio.Event().wait()
 """
 TEAM = ("name: far, type: team.Echo, process: gpu", "name: own, type: team.Echo, process: worker")
 GPU = "processes: {gpu: {start: false}}"
@@ -44,17 +53,10 @@ def port() -> int:
 
 @pytest.mark.promise(id="SEM-825")
 @pytest.mark.promise(id="SEM-1175")
-@pytest.mark.parametrize("keys", [", keys: civitas.keys", "", ", keys: none"])
-async def test_over_tcp_they_find_each_other_with_the_same_keys_with_those_of_their_user_and_without(
-    start: Start,
-    project: Project,
-    civitas: Civitas,
-    beside: Beside,
-    tmp_path: Path,
-    port: int,
-    keys: str,
+@pytest.mark.parametrize("keys", ["", ", keys: none"])
+async def test_over_tcp_they_find_each_other_with_the_keys_of_their_user_and_without(
+    start: Start, project: Project, beside: Beside, port: int, keys: str
 ) -> None:
-    assert civitas("keys", "new", tmp_path / "civitas.keys").code == 0
     transport = f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}'{keys}}}\n"
     topology = project(ECHO, *TEAM, top=transport + GPU)
     worker = await start("run", topology, "--process", "gpu")
@@ -69,9 +71,7 @@ async def test_over_tcp_they_find_each_other_with_the_same_keys_with_those_of_th
         assert done.code == 0
         assert done.err.count("keys: none: what travels") == ("none" in keys)
     kept = state_folder("civitas", topology) / "keys"
-    assert kept.exists() == ("civitas.keys" not in keys)
-    if kept.exists():
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
 @pytest.mark.promise(id="SEM-1174")
@@ -161,6 +161,54 @@ async def test_a_socket_at_a_path_is_the_owners_alone(
     await root.until("ready")
     assert (tmp_path / "root.sock").stat().st_mode & 0o777 == 0o700
     assert (await beside("ask", topology, "far", "1")).out.strip() == "1"
+    for each in (worker, root):
+        each.signal(signal.SIGTERM)
+        assert (await each.end()).code == 0
+
+
+@pytest.mark.promise(id="SEM-825")
+@pytest.mark.promise(id="SEM-1175")
+@pytest.mark.promise(id="SEM-1756")
+async def test_with_the_same_keys_they_find_each_other_also_by_way_of_a_root_that_is_blocked(
+    start: Start,
+    project: Project,
+    civitas: Civitas,
+    beside: Beside,
+    tmp_path: Path,
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def machine(name: str) -> None:
+        """What runs from now on sees no state folder and no socket of another one."""
+        (folder := tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+
+    assert civitas("keys", "new", tmp_path / "civitas.keys").code == 0
+    transport = f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}', keys: civitas.keys}}\n"
+    topology = project(
+        ECHO,
+        f"{TEAM[0]}, shutdown_timeout: 0",
+        "name: near, type: team.Echo",
+        top=f"{transport}{GPU}\nruntime: {{drain_timeout: 0}}",
+    )
+    machine("w")
+    worker = await start("run", topology, "--process", "gpu", cwd=tmp_path)
+    machine("r")
+    root = await start("run", topology, cwd=tmp_path)
+    await root.until("ready")
+    for name in ("far", "near"):
+        assert (await beside("ask", topology, name, '"hello"')).out.strip() == '"hello"'
+    assert not (state_folder("civitas", topology) / "keys").exists()
+    assert (await beside("send", topology, "far", '"wait"')).code == 0
+    assert (await beside("send", topology, "near", '"block"')).code == 0
+    try:
+        for where in ("r", "third"):  # by the window of the root, and over TCP
+            machine(where)
+            seen = await beside("inspect", topology, "far", "--stack")
+            assert "the event loop of 'root' is blocked by 'near' for" in seen.out
+            assert "in Echo.what_never_comes" in seen.out
+    finally:
+        (tmp_path / "may-go").touch()
     for each in (worker, root):
         each.signal(signal.SIGTERM)
         assert (await each.end()).code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import chain, repeat
 from types import SimpleNamespace
 
@@ -210,6 +211,21 @@ async def test_whichever_process_has_an_agent_shows_it(looks):
         ("w", "far"),
     ]
     assert await looks("nobody") is None
+
+
+@over_nats
+@pytest.mark.promise(id="SEM-1756")
+@pytest.mark.usefixtures("looks")
+async def test_the_root_looks_into_another_process_beside_its_event_loop(nodes):
+    far = nodes.root.far
+    assert (far.where("far"), far.where("near"), far.where("nobody")) == ("w", None, None)
+    looking = threading.Thread(
+        target=lambda: seen.append(asyncio.run(far.look_through("w", "far", None, 5)))
+    )
+    seen = []
+    looking.start()
+    looking.join()  # so that the event loop of the root is blocked
+    assert seen[0]["agent"]["name"] == "far"
 
 
 @over_nats

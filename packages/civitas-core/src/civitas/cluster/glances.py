@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
 from civitas.cluster.looking import look_from_afar
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
@@ -15,6 +16,7 @@ from civitas.cluster.seal import Seal
 from civitas.errors import CivitasError, NodeDown
 from civitas.node.glance import NodeNow
 from civitas.node.inspecting import Inspection, Seen
+from civitas.node.registry import Registry
 from civitas.transport.contract import Transport
 
 __all__ = ["FarGlances"]
@@ -52,13 +54,22 @@ class FarGlances:
     Args:
         roster: The members.
         calls: To them.
+        names: What the root knows of each name.
         transport: Of the root.
         seal: Of the system.
     """
 
-    def __init__(self, roster: Roster, calls: Calls, transport: Transport, seal: Seal) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        calls: Calls,
+        names: Registry,
+        transport: Transport,
+        seal: Seal,
+    ) -> None:
         self._roster = roster
         self._calls = calls
+        self._names = names
         self._transport = transport
         self._seal = seal
         self._seen: dict[str, _Seen] = {}
@@ -142,12 +153,20 @@ class FarGlances:
         self, node: str, name: str, seconds: float | None, within: float
     ) -> Seen | None:
         """Look into an agent of a process whose event loop may be blocked; see `look_from_afar`."""
-        peer = self._roster[node].peer
+        member = self._roster.get(node)
+        peer = member.peer if member is not None else None
         if peer is None:
             return None
         return await look_from_afar(
             self._transport, self._seal, peer.address, name, seconds, within
         )
+
+    def where(self, name: str | None) -> str | None:
+        """The process of an agent or a conversation; None where it is not known, as that of a replica."""
+        if name is None:
+            return None
+        found = self._names.get(name) or self._names.pools.get(name.partition("/")[0])
+        return found.facts.node if isinstance(found, (Elsewhere, ElsewherePool)) else None
 
     async def close(self) -> None:
         """Wait for nobody any more."""

@@ -153,7 +153,7 @@ class RootNode(Node):
             self.mailboxes.address,
             self.mailboxes.grant,
         )
-        self.far = FarGlances(self.roster, self.calls, transport, seal)
+        self.far = FarGlances(self.roster, self.calls, self.registry, transport, seal)
         self.others: MembersAtRest = MembersAtRest(
             *(self.roster, self._children, self.calls, self._letters, self.membership.starting)
         )

@@ -274,6 +274,9 @@ class Far(Protocol):
         """See an agent of a process whose event loop may be blocked; None where that cannot be seen from here."""
         ...
 
+    def where(self, name: str | None) -> str | None:
+        """The process of an agent, if it is one of these; may be called in any thread."""
+
     async def close(self) -> None:
         """Wait for none of them any more."""
 
@@ -300,6 +303,10 @@ class NothingFar:
         self, node: str, name: str, seconds: float | None, within: float
     ) -> Seen | None:
         """There is none of them."""
+        return None
+
+    def where(self, name: str | None) -> str | None:
+        """It is none of them."""
         return None
 
     async def close(self) -> None:

@@ -21,6 +21,10 @@ __all__ = ["View", "asked", "seen_in"]
 
 _TURN = 0.1
 """Seconds after which an event loop that has not turned is said to be blocked."""
+_BEYOND = 1.5
+"""Seconds for another process to answer beside the event loop of this one."""
+_STOPS = 0.1
+"""Seconds between two looks at whether this process stops meanwhile."""
 
 
 def asked(name: str | None, seconds: float | None, request: str = "") -> bytes:
@@ -111,11 +115,25 @@ class View:
                         self._stop,
                     )
                 seen["agent"] = found
+            elif blocked is not None and (node := self._node.far.where(name)) is not None:
+                seen["agent"] = asyncio.run(self._beyond(node, name, seconds))
         except CivitasError as error:
             seen["error"] = str(error)
         except Exception as error:  # what is looked at may change meanwhile, if the loop turns
             seen["error"] = f"the request failed: {error!r}"
         return seen
+
+    async def _beyond(self, node: str, name: str, seconds: float | None) -> dict[str, Any] | None:
+        """An agent of another process, which this one would ask by its event loop if that turned."""
+        looking = asyncio.ensure_future(self._node.far.look_through(node, name, seconds, _BEYOND))
+        try:
+            while not looking.done() and not self._stop.is_set():
+                await asyncio.wait({looking}, timeout=_STOPS)
+            found = looking.result() if looking.done() else None
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        return None if found is None else found["agent"]
 
     def _blocked(self) -> Blocked | None:
         turned, node = threading.Event(), self._node

@@ -22,6 +22,8 @@ class Looking(Protocol):
     async def look(self, address: str | None, question: bytes, within: float) -> bytes | None:
         """Ask a node, whether its event loop turns or not.
 
+        It may be called in an event loop of another thread, as long as that of this node is blocked.
+
         Args:
             address: The other node's; None asks all of them at once.
             question: What its `shows` is called with.

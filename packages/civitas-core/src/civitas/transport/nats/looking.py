@@ -118,8 +118,11 @@ async def _published(client: Client, reply: str, answer: bytes) -> None:
         await client.publish(reply, answer)
 
 
-async def look(client: Client | None, subject: str, question: bytes, within: float) -> bytes | None:
+async def look(
+    connected: Callable[[], Client | None], subject: str, question: bytes, within: float
+) -> bytes | None:
     """What is answered first at a subject; None if nobody answers in time."""
+    client = connected()
     if client is None:
         return None
     try:

@@ -19,7 +19,7 @@ from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
 from civitas.transport.batches import ANY_RUN
 from civitas.transport.nats.address import Subjects
-from civitas.transport.nats.looking import NatsLooking
+from civitas.transport.nats.looking import NatsLooking, look
 from civitas.transport.nats.office import Office, signed
 from civitas.transport.nats.standing import NatsStanding, Vouching
 
@@ -172,6 +172,14 @@ class NatsPulse:
         """Watch it no more."""
         watched.over = True
         self._call(self._end, watched)
+
+    async def look(self, token: str | None, question: bytes, within: float) -> bytes | None:
+        """Look into another node, in whichever event loop this is called; see `Looking.look`."""
+        inside = self._inside
+        if inside is None or inside.is_closed():
+            return None
+        asking = look(self._client, self._subjects.looks(token), question, within)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asking, inside))
 
     async def close(self) -> None:
         """End the thread. May be called twice, and without `open`."""

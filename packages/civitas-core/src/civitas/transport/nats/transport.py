@@ -25,7 +25,6 @@ from civitas.transport.election import Lead, Leader, Terms
 from civitas.transport.looking import Shows
 from civitas.transport.nats.address import ROOT, Subjects, address_of, split_address
 from civitas.transport.nats.inbox import NatsInbox
-from civitas.transport.nats.looking import look
 from civitas.transport.nats.neighbour import NatsNeighbour
 from civitas.transport.nats.office import Office
 from civitas.transport.nats.pulse import NatsPulse
@@ -218,7 +217,7 @@ class NatsTransport:
     async def look(self, address: str | None, question: bytes, within: float) -> bytes | None:
         """Look into another node; see `Looking.look`."""
         token = None if address is None else split_address(address)[0]
-        return await look(self._client(), self._subjects.looks(token), question, within)
+        return await self._pulse.look(token, question, within) if self._pulse is not None else None
 
     @property
     def token(self) -> str:

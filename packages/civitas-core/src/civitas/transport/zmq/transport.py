@@ -98,6 +98,7 @@ class ZmqTransport:
         self._run = new_id()
         self._link_ids = link_ids(self._run)
         self._context: zmq.Context[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._inbox: Inbox | None = None
         self._others: dict[str, There] = {}
@@ -119,6 +120,7 @@ class ZmqTransport:
             endpoint, host = await bindable(self._wanted, secured=self._secured)
         # Made here and not earlier: a context does not survive a fork.
         self._context = zmq.Context()
+        self._loop = asyncio.get_running_loop()
         try:
             if self._keys is not None:
                 self._doorkeeper = Doorkeeper(self._context, self._keys)
@@ -203,9 +205,12 @@ class ZmqTransport:
 
     async def look(self, address: str | None, question: bytes, within: float) -> bytes | None:
         """Ask a node; see `Looking`. All at once cannot be asked, as there is nobody who knows them all."""
-        if address is None or self._context is None:
-            return None
-        task = asyncio.ensure_future(look(self._dealer(), split_run(address)[0], question, within))
+        if address is None or self._context is None or not address.startswith("tcp:"):
+            return None  # by a socket of this machine nobody shows anything
+        asking = look(self._dealer(), split_run(address)[0], question, within)
+        if asyncio.get_running_loop() is not self._loop:
+            return await asking
+        task = asyncio.ensure_future(asking)
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
         try:
