@@ -162,7 +162,7 @@ class FarGlances:
         )
 
     def where(self, name: str | None) -> str | None:
-        """The process of an agent or a conversation; None where it is not known, as that of a replica."""
+        """The process of an agent or a conversation; None if that is not known, as that of a replica."""
         if name is None:
             return None
         found = self._names.get(name) or self._names.pools.get(name.partition("/")[0])
