@@ -68,15 +68,15 @@ class PendingAsks:
         if seconds is None:
             due = None
         elif seconds < _SHARED_FROM:
-            due = self._loop.call_later(seconds, self._time_is_up, id)
+            variables = self._ticks.variables.copy()
+            due = self._loop.call_later(seconds, self._time_is_up, id, context=variables)
         else:
             # As `Ticks.add` does, written out: each ask comes by here.
             tick = math.ceil((self._loop.time() + seconds) * PER_SECOND)
             ticks = self._ticks
             entry = ticks.due.get(tick)
             if entry is None:
-                timer = self._loop.call_at(tick / PER_SECOND, ticks.tell, tick)
-                entry = ticks.due[tick] = set(), timer
+                entry = ticks.due[tick] = set(), ticks.timer(tick)
             due = entry[0]
             due.add(id)
         self._waiting[id] = (future, due, asking, to)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 __all__ = ["AT_ONCE", "PER_SECOND", "Ticks"]
@@ -28,6 +29,8 @@ class Ticks(Generic[_Each]):
     def __init__(self, loop: asyncio.AbstractEventLoop, is_over: Callable[[_Each], object]) -> None:
         self._loop = loop
         self._is_over = is_over
+        self.variables = copy_context()
+        """Those of a timer: with those of an agent whose ask begins a tick, the loop would keep it until then."""
         self.due: dict[int, tuple[set[_Each], asyncio.TimerHandle]] = {}
         """Those of each tick, and its timer; whoever waits no longer is taken out of its set."""
 
@@ -36,9 +39,14 @@ class Ticks(Generic[_Each]):
         tick = math.ceil((self._loop.time() + seconds) * PER_SECOND)
         entry = self.due.get(tick)
         if entry is None:
-            entry = self.due[tick] = set(), self._loop.call_at(tick / PER_SECOND, self.tell, tick)
+            entry = self.due[tick] = set(), self.timer(tick)
         entry[0].add(each)
         return entry[0]
+
+    def timer(self, tick: int) -> asyncio.TimerHandle:
+        """What tells those of a tick."""
+        variables = self.variables.copy()
+        return self._loop.call_at(tick / PER_SECOND, self.tell, tick, context=variables)
 
     def close(self) -> None:
         """Tell nobody any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Protocol
 
 from civitas.budgets import Budget
@@ -112,6 +113,8 @@ class Host(Protocol):
     clock: Clock
     turns: Turns
     history: RestartHistory
+    variables: Context
+    """Those outside of any agent, to copy; what an agent begins has that agent among its own."""
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Child:
         """Make room for an agent: from now on its name is known and messages for it wait.

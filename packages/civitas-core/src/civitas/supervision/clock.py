@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Protocol
 
 __all__ = ["Clock", "ClockTimer", "LoopClock"]
@@ -30,6 +31,11 @@ class Clock(Protocol):
 class LoopClock:
     """The clock of the running event loop."""
 
+    def __init__(self) -> None:
+        # The loop keeps a cancelled call for a while, with the variables that it would have had: not those of an agent,
+        # which would keep a conversation that sleeps.
+        self._variables = copy_context()
+
     def time(self) -> float:
         """Unix seconds, for schedules."""
         return time.time()
@@ -40,4 +46,6 @@ class LoopClock:
 
     def call_later(self, delay: float, function: Callable[[], None]) -> ClockTimer:
         """Call `function` in `delay` seconds."""
-        return asyncio.get_running_loop().call_later(delay, function)
+        return asyncio.get_running_loop().call_later(
+            delay, function, context=self._variables.copy()
+        )

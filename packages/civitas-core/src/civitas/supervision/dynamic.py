@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 from civitas.budgets import Budget
@@ -366,9 +367,12 @@ class DynamicSupervisorProcess:
             slot.child.close(status, why)
             slot.child.discard()
 
-    def _begin(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+    def _begin(
+        self, work: Coroutine[Any, Any, _Result], variables: Context | None = None
+    ) -> asyncio.Task[_Result]:
         """Do a piece of work beside the others."""
-        task = asyncio.get_running_loop().create_task(work, name=f"civitas:{self.name}")
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work, name=f"civitas:{self.name}", context=variables)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
         return task

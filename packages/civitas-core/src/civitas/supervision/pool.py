@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from civitas.errors import AgentTerminated, SupervisionError
@@ -125,13 +125,13 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             return  # `start` comes back to it
         while self._waiting and self._live < self.pool.max_live:
             name, _ = self._waiting.popitem(last=False)
-            self._begin(self._wake(self._slots[name]))
+            self._begin_apart(self._wake(self._slots[name]))
             self._let_in()
         self._let_in()
         if self._waiting and self._idle:
             name, timer = self._idle.popitem(last=False)
             timer.cancel()
-            self._begin(self._sleep(self._slots[name]))
+            self._begin_apart(self._sleep(self._slots[name]))
 
     @property
     def _live(self) -> int:
@@ -142,6 +142,10 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             name, _ = self._held.popitem(last=False)
             self._waiting[name] = None
             self._cells[name].mailbox.let_in()
+
+    def _begin_apart(self, work: Coroutine[Any, Any, object]) -> None:
+        """Begin it without the variables of a conversation, which the loop would keep with each of its timers."""
+        self._begin(work, self._host.variables.copy())
 
     async def _wake(self, slot: Slot) -> None:
         await self._restart(slot, None, first=True)
@@ -168,7 +172,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         if not mailbox.idle or mailbox.expected:
             return  # it is at work, and another message was withdrawn; or one is on its way
         if name in self._alone:
-            self._begin(self._sleep(slot))
+            self._begin_apart(self._sleep(slot))
             return
         self._idle[name] = self._begin_after(self.pool.idle_timeout, lambda: self._sleep(slot))
         self._make_room()
