@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from civitas.errors import HandlerFailed, StartFailed
@@ -48,6 +50,29 @@ async def test_neither_a_conversation_nor_an_error_begins_a_line_of_the_log(
     text = ReadableFormatter().format(record)
     assert "\n" in text  # of the traceback
     assert all(line.isprintable() for line in text.split("\n"))
+
+
+class SaysMuch(AgentProcess):
+    async def handle(self, message: Message) -> None:
+        raise ValueError(f"begin {1_000_000 * 'x'} end")
+
+
+@pytest.mark.promise(id="SEM-1788")
+async def test_of_an_error_without_end_the_log_the_timeline_and_whoever_looks_get_its_two_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Runtime(Supervisor("root", [SaysMuch("a")])) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("a", {})
+        while not (crashes := [each for each in runtime.timeline() if each.type == "crashed"]):
+            await asyncio.sleep(0)
+        (error,) = (await runtime.inspect("a"))["errors"]
+    (record,) = [each for each in caplog.records if each.name == "civitas.supervision"]
+    told = [crashes[0].message, error["error"], error["traceback"], record.getMessage()]
+    for text in told:
+        assert "ValueError: begin xx" in text
+        assert "x end" in text
+        assert len(text) < 50_000
 
 
 @pytest.mark.promise(id="SEM-402")

@@ -15,6 +15,7 @@ from civitas.node.inspecting import Inspection, Seen
 from civitas.node.registry import Registry
 from civitas.process import Cell
 from civitas.process.incarnation import Incarnation
+from civitas.telemetry.readable import ends_of
 
 __all__ = [
     "AgentNow",
@@ -29,6 +30,8 @@ __all__ = [
 
 _RATE_OVER = 1.0
 """Seconds over which a rate is measured, at least."""
+_STEP = 1000
+"""Characters of the name of a step; longer ones are cut."""
 _STATM = Path("/proc/self/statm")
 
 
@@ -377,7 +380,7 @@ def _handled(incarnation: Incarnation) -> Handled | None:
         "run": message.run,
         "attempt": message.attempt,
         "since": now.since,
-        "step": told.get("step", ""),
+        "step": ends_of(told.get("step", ""), _STEP),
         "moved": told.get("moved"),
         "retry_at": told.get("retry_at"),
         "asks": sorted(set(incarnation.asking.values())),

@@ -10,6 +10,7 @@ from civitas.message import Message, to_plain
 from civitas.node.profiling import Profile, profiled
 from civitas.process import Cell
 from civitas.process.stacks import StackFrame, frames_of, threads_of
+from civitas.telemetry.readable import ends_of
 
 __all__ = ["Blocked", "Inspection", "PastError", "Queued", "Seen", "inspect", "looked_into"]
 
@@ -147,8 +148,8 @@ def inspect(cell: Cell) -> Inspection:
             {
                 "time": time,
                 "message": message,
-                "error": str(failure),
-                "traceback": failure.traceback,
+                "error": ends_of(str(failure)),
+                "traceback": ends_of(failure.traceback),
             }
             for time, message, failure in cell.errors
         ],

@@ -9,7 +9,7 @@ from civitas.process import ExitKind, ExitReason
 from civitas.supervision.child import Child, Host
 from civitas.telemetry import names
 from civitas.telemetry.logs import ABOUT, trace_of
-from civitas.telemetry.readable import escaped
+from civitas.telemetry.readable import ends_of, escaped
 
 __all__ = ["Reporter"]
 
@@ -41,12 +41,12 @@ class Reporter:
     def crashed(self, child: Child, reason: ExitReason) -> None:
         """A child ended as it should not have."""
         failure = reason.failure
-        text = str(failure or reason)
+        text = ends_of(str(failure or reason))
         self._host.event("crashed", child.name, reason.kind, text, reason)
         if logger.isEnabledFor(logging.ERROR):  # the text of a traceback is dear
             trace = ""
             if failure is not None:
-                text, trace = f"{reason.kind}: {text}", f"\n{failure.trace}"
+                text, trace = f"{reason.kind}: {text}", f"\n{ends_of(failure.traceback)}"
             trace_ids = trace_of(reason.headers) if reason.headers else {}
             token = ABOUT.set({names.AGENT_NAME: child.name, **trace_ids})
             self._log("child_terminated", text, child.name, trace)
@@ -54,16 +54,19 @@ class Reporter:
 
     def terminated(self, child: Child, reason: ExitReason) -> None:
         """A child ended and is not started again."""
-        self._host.event("terminated", child.name, reason.kind, f"{child.name} ended: {reason}")
+        text = ends_of(f"{child.name} ended: {reason}")
+        self._host.event("terminated", child.name, reason.kind, text)
 
     def start_failed(self, error: StartFailed) -> None:
         """The supervisor itself could not start, because of a child."""
-        self._log("start_error", f"{type(error.cause).__name__}: {error.cause}", error.child)
+        text = ends_of(f"{type(error.cause).__name__}: {error.cause}")
+        self._log("start_error", text, error.child)
 
     def gave_up(self, error: SupervisorGaveUp, cause: ExitReason) -> None:
         """The supervisor ran out of restarts."""
-        self._host.event("gave_up", self._supervisor, ExitKind.SHUTDOWN, str(error), cause)
-        self._log("shutdown", str(error), error.child)
+        text = ends_of(str(error))
+        self._host.event("gave_up", self._supervisor, ExitKind.SHUTDOWN, text, cause)
+        self._log("shutdown", text, error.child)
 
     def _log(self, context: str, reason: str, offender: str, trace: str = "") -> None:
         # A conversation is anybody's text, and so may be what an error says: neither begins a line of its own.

@@ -6,7 +6,7 @@ import logging
 
 from civitas.telemetry.logs import place_of
 
-__all__ = ["ReadableFormatter", "cut", "escaped", "placed"]
+__all__ = ["ReadableFormatter", "cut", "ends_of", "escaped", "placed"]
 
 _MORE = "…"
 
@@ -49,3 +49,11 @@ def cut(text: str, most: int = 64) -> str:
         return text
     behind = (most - 1) // 2
     return f"{text[: most - 1 - behind]}{_MORE}{text[len(text) - behind :]}"
+
+
+def ends_of(text: str, most: int = 20_000) -> str:
+    """`text` as it is, or its two ends, `most` characters together, and how many were left out between them."""
+    more = len(text) - most
+    if more <= 0:
+        return text
+    return f"{text[: most // 2]}{_MORE} ({more:,} characters left out) {_MORE}{text[len(text) - most // 2 :]}"
