@@ -66,10 +66,10 @@ async def test_without_a_terminal_the_agents_are_printed_once(
     assert (done.code, done.err) == (0, "")
     summary, heading, *rows = [" ".join(line.split()) for line in done.out.strip().splitlines()]
     assert summary == "2 of 2 agents running, 1 restart, 2 messages waiting"
-    shown = "name kind status handles for mailbox restarts left rate age message pid"
+    shown = "name kind status handles for mailbox restarts last error left rate age message pid"
     assert heading.replace(" rate", "") == shown.replace(" rate", "")
     assert rows[0] == f"root supervisor running 0 2 {pid}"
-    assert rows[1].startswith("├── hot agent running 0 1 2")
+    assert rows[1].startswith("├── hot agent running 0 1 ValueError 2")
     assert re.search(r"└── cold agent running hold [\d.]+ s 2 0 2 .*", rows[2])
     plain = json.loads((await beside("top", topology, "--json", "--sort", "mailbox")).out)
     assert [each["name"] for each in plain["agents"]] == ["cold", "hot"]

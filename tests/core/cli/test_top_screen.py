@@ -56,6 +56,8 @@ def test_each_agent_shows_what_it_handles_since_when_and_how_it_fares() -> None:
     assert "again in 5.0 s" in text
     assert "paused" in text
     assert "budget" not in text
+    assert "last error" not in text
+    assert "KeyError" in printed([agent("a", None, failed=1, last_error="KeyError")])
     told = printed([agent("a", None, budget={"tokens": 900, "usd": 0.5})])
     assert "900 tokens, 0.5 usd" in told
 
@@ -275,3 +277,19 @@ def test_a_selected_line_is_marked() -> None:
     marked = [line for line in out.getvalue().splitlines() if "\x1b[1;7m" in line or "[7m" in line]
     assert len(marked) == 1
     assert "root" in marked[0]
+
+
+@pytest.mark.promise(id="SEM-1757")
+def test_what_does_not_go_on_by_itself_is_on_the_first_screen_of_80_columns() -> None:
+    top = Board(Choice())
+    away = {"name": "worker", "status": "up", "silent": 7.0}
+    stuck = agent("indexer", node="worker")
+    crashes = agent("courier", restarts=3, last_error="KeyError")
+    top.see(overview([supervisor("root"), stuck, crashes], nodes=[away], questions=2))
+    text = "\n".join(screen(top, 80))
+    assert "process worker has not answered for 7.0 s" in text
+    assert "2 runs wait for a human" in text
+    (row,) = (line for line in text.splitlines() if "indexer" in line)
+    assert "process silent for 7.0 s" in row
+    (row,) = (line for line in text.splitlines() if "courier" in line)
+    assert "KeyError" in row

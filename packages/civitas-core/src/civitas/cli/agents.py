@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,36 @@ from civitas.cli.times import span
 from civitas.cli.trees import count
 from civitas.telemetry.readable import cut, escaped
 
-__all__ = ["about", "errors", "facts", "line_of", "queue", "short", "stacks", "state"]
+__all__ = [
+    "about",
+    "errors",
+    "facts",
+    "lacks",
+    "line_of",
+    "queue",
+    "short",
+    "stacks",
+    "state",
+    "with_silence",
+]
 
 _STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
 _OF_CIVITAS = f"{Path(__file__).parents[1]}/"
+_SILENT = 1.0
+"""Seconds after which a process that has not answered is said to be silent."""
 _BUDGETS = 20
 """So many are told."""
 _LIBRARY = re.compile(r"^/.*/(site-packages|lib/python3\.\d+)/")
+
+
+def with_silence(
+    agents: Iterable[Mapping[str, Any]], overview: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The same agents; where their OS process does not answer, for how many seconds stands under `silent`."""
+    of_node = {each["name"]: each["silent"] for each in overview.get("nodes", ())}
+    for agent in agents:
+        seconds = of_node.get(agent["node"], 0.0)
+        yield {**agent, "silent": seconds} if seconds >= _SILENT else dict(agent)
 
 
 def line_of(agent: Mapping[str, Any], now: float) -> Text:
@@ -33,10 +56,14 @@ def line_of(agent: Mapping[str, Any], now: float) -> Text:
     said = _does(agent, now)
     if agent["restarts"]:
         said.append(count(agent["restarts"], "restart"))
+    if agent["last_error"]:
+        said.append(f"last error {agent['last_error']}")
     if agent["waiting"]:
         said.append(f"{agent['waiting']} waiting")
     if agent["node"] != "root":
         said.append(f"process {agent['node']}")
+    if silent := agent.get("silent"):
+        said.append(f"which has not answered for {span(silent)}")
     text.append("".join(f", {escaped(each)}" for each in said), style="not bold")
     return text
 
@@ -56,6 +83,21 @@ def _does(agent: Mapping[str, Any], now: float) -> list[str]:
         if handling["retry_at"] is not None:
             facts.append(f"tries again in {span(handling['retry_at'] - now)}")
     return facts
+
+
+def lacks(overview: Mapping[str, Any]) -> Iterator[Text]:
+    """What does not go on by itself, line by line: OS processes that do not answer, and questions to a human."""
+    for node in overview.get("nodes", ()):
+        name = escaped(node["name"])
+        if node["silent"] >= _SILENT:
+            said = f"process {name} has not answered for {span(node['silent'])}"
+            yield Text(said, style="bold red")
+        elif node["status"] == "down":
+            yield Text(f"process {name} is down", style="bold red")
+    if questions := overview.get("questions", 0):
+        waits = "waits" if questions == 1 else "wait"
+        said = f"{count(questions, 'run')} {waits} for a human; `civitas runs list --status waiting` shows them"
+        yield Text(said, style="bold yellow")
 
 
 def about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[Text]:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from civitas.cli.agents import about, line_of, stacks
+from civitas.cli.agents import about, lacks, line_of, stacks, with_silence
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
 from civitas.cli.payloads import print_payload
@@ -34,15 +34,18 @@ def show_tree(topology: Path, *, as_json: bool) -> None:
         return
     branches: dict[str, Tree] = {}
     root: Tree | None = None
-    for agent in overview["agents"]:
+    for agent in with_silence(overview["agents"], overview):
         branch = branches[agent["name"]] = Tree(line_of(agent, overview["time"]))
         above = branches.get(agent["parent"] or "")
         if above is None:
             root = branch
         else:
             above.children.append(branch)
+    console = stdout()
     if root is not None:
-        stdout().print(root)
+        console.print(root)
+    for line in lacks(overview):
+        console.print(line, soft_wrap=True)
 
 
 def show_agent(

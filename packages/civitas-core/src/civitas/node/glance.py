@@ -161,6 +161,7 @@ class Overview(TypedDict):
         nodes: All OS processes.
         leader: Where several roots may be started, the one that leads: `pid`, `host` and since when; otherwise None.
         edge: Where the HTTP edge can be reached; None if there is none.
+        questions: How many runs of durable agents wait for a human.
     """
 
     version: int
@@ -172,6 +173,7 @@ class Overview(TypedDict):
     nodes: list[NodeNow]
     leader: dict[str, Any] | None
     edge: str | None
+    questions: int
 
 
 class Glances:

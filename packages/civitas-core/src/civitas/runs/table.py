@@ -8,6 +8,7 @@ from collections import OrderedDict
 from civitas.errors import AgentTerminated, DeliveryError
 from civitas.message import Message
 from civitas.runs.following import Talk, talk_of
+from civitas.runs.info import RunStatus
 from civitas.runs.open_run import OpenRun, Waiter
 from civitas.runs.records import AcceptedRun, EndedRun
 
@@ -27,6 +28,8 @@ class RunTable:
         """The same, by the ids of the messages that began them."""
         self.ended: OrderedDict[str, EndedRun] = OrderedDict()
         """Those that ended last, without their answers, by their names."""
+        self.questions: dict[Talk, str] = {}
+        """Of each conversation in which a human is waited for, the run that asked."""
         self._waiting: dict[str, OpenRun] = {}
         """What those wait for who wait for an answer, by the ids of their messages."""
         self._watching: dict[asyncio.Future[None], Talk] = {}
@@ -48,11 +51,20 @@ class RunTable:
         """A run is over."""
         self.ended[ended.info.run] = ended.without_reply()
         talk = talk_of(ended.info)
+        if ended.info.status is RunStatus.DONE:
+            self.questions.pop(talk, None)
+        elif ended.info.status is RunStatus.WAITING and ended.info.conversation is not None:
+            self.questions[talk] = ended.info.run
         for each in [each for each, watched in self._watching.items() if watched == talk]:
             if not each.done():
                 each.set_result(None)
         if len(self.ended) > self.most:
-            self.ended.popitem(last=False)
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        name, ended = self.ended.popitem(last=False)
+        if self.questions.get(talk := talk_of(ended.info)) == name:
+            del self.questions[talk]
 
     def ended_after(self, ended: EndedRun) -> list[EndedRun] | None:
         """The runs that ended behind one, in that order; None if that is not known without a look into the store."""
@@ -90,7 +102,7 @@ class RunTable:
             first = next(iter(self.ended.values()))
             if (first.info.ended or 0.0) >= before:
                 return
-            self.ended.popitem(last=False)
+            self._forget_first()
 
     def wait(self, message_id: str, run: OpenRun, take: Waiter | None) -> None:
         """Whoever sent a message waits for the answer of a run; nobody if `take` is None."""

@@ -87,6 +87,7 @@ class Overviews:
             "nodes": [self._root_now(lag), *self._node.far.nodes()],
             "leader": lead.leader.plain() if (lead := self._node.lead) is not None else None,
             "edge": self._edge_url(),
+            "questions": len(runs.table.questions) if (runs := self._node.runs) is not None else 0,
         }
 
     async def inspect(self, root: Child, name: str, seconds: float | None) -> dict[str, Any]:

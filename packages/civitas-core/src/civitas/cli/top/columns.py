@@ -53,6 +53,8 @@ def _status_style(agent: Agent) -> str:
 def _doing(agent: Agent, now: float) -> str:
     if agent["due"] is not None:
         return f"again in {span(agent['due'] - now)}"
+    if silent := agent.get("silent"):
+        return f"process silent for {span(silent)}"
     handling = agent["handling"]
     if handling is None:
         return ""
@@ -108,6 +110,7 @@ _COLUMNS = (
         right=True,
         style=_quiet("restarts", "yellow"),
     ),
+    _Column("last error", lambda agent, now: agent["last_error"], 5, style=lambda _: "red"),
     _Column("left", _left, 12, right=True, style=lambda _: "dim"),
     _Column(
         "rate",

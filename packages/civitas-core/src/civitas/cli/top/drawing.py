@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from civitas.cli.times import span
+from civitas.cli.agents import lacks, with_silence
 from civitas.cli.top.board import Board
 from civitas.cli.top.choosing import Agent
 from civitas.cli.top.columns import table_of
@@ -51,7 +51,8 @@ What acts asks first. Who did it is in the log of the system."""
 
 def listed(overview: Mapping[str, Any], rows: Sequence[tuple[str, Agent]], width: int) -> Group:
     """All of the chosen agents, as long as that is."""
-    return Group(*_heads(overview, overview["agents"]), table_of(rows, width, overview["time"]))
+    heads = _heads(overview, overview["agents"])
+    return Group(*heads, table_of(_with_silence(rows, overview), width, overview["time"]))
 
 
 def drawn(board: Board, width: int, height: int, silent: str = "") -> RenderableType:
@@ -71,7 +72,10 @@ def drawn(board: Board, width: int, height: int, silent: str = "") -> Renderable
     if board.looks_into is None:
         rows = _visible(board, room)
         body: list[RenderableType] = [
-            table_of(rows, width, _now(board), board.selected, board.rows)
+            table_of(
+                *(_with_silence(rows, board.about), width, _now(board)),
+                *(board.selected, board.rows),
+            )
             if rows
             else Text("no agent fits")
         ]
@@ -89,6 +93,13 @@ def drawn(board: Board, width: int, height: int, silent: str = "") -> Renderable
         if isinstance(each, Text):
             each.no_wrap, each.overflow = True, "ellipsis"
     return Group(*everything)
+
+
+def _with_silence(
+    rows: Sequence[tuple[str, Agent]], overview: Mapping[str, Any]
+) -> list[tuple[str, Agent]]:
+    agents = with_silence((agent for _, agent in rows), overview)
+    return [(guide, agent) for (guide, _), agent in zip(rows, agents, strict=True)]
 
 
 def _now(board: Board) -> float:
@@ -163,10 +174,4 @@ def _heads(
         heads.append(
             Text(f"led by process {leader['pid']} on {leader['host']} since {since}", style="dim")
         )
-    for node in overview.get("nodes", ()):
-        if node["silent"] >= 1:
-            said = f"process {node['name']} has not answered for {span(node['silent'])}"
-            heads.append(Text(escaped(said), style="bold red"))
-        elif node["status"] == "down":
-            heads.append(Text(escaped(f"process {node['name']} is down"), style="bold red"))
-    return heads
+    return [*heads, *lacks(overview)]
