@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,12 @@ def test_what_stays_is_drawn_over_an_even_scale_from_nothing() -> None:
     assert ">0<" in picture
     assert ">60<" in picture
     assert "minutes of mixed load" in picture
+
+
+@pytest.mark.deep
+def test_two_minutes_of_a_mixed_load_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["soak", "--seconds", "120", "--plot", str(tmp_path)])
+    assert soaked.main() == 0
+    assert (tmp_path / "soak.svg").exists()
