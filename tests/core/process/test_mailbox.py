@@ -141,3 +141,27 @@ def test_a_name_that_cannot_be_an_address_is_refused(name: object) -> None:
 def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: object) -> None:
     with pytest.raises(ConfigurationError, match="timeout"):
         check_timeout(timeout)
+
+
+async def test_one_that_takes_no_asks_gives_those_back_that_wait_and_takes_the_others() -> None:
+    def ask(n: int) -> Message:
+        return Message(payload=n, reply_to="root")
+
+    mailbox = Mailbox("a", 3)
+    for message in (numbered(0), ask(1), numbered(2)):
+        assert mailbox.offer(message)
+    in_line = [asyncio.create_task(mailbox.put(each, None)) for each in (ask(3), numbered(4))]
+    await waiting_senders(mailbox, 2)
+    taken = mailbox.take_asks(lambda: AgentTerminated("a"), later=True)
+    assert [message.payload for message in taken] == [1]
+    with pytest.raises(AgentTerminated):
+        await in_line[0]
+    await in_line[1]
+    mailbox.check_open()
+    with pytest.raises(AgentTerminated):
+        mailbox.offer(ask(5))
+    assert drain(mailbox) == [0, 2, 4]
+    mailbox.push(numbered(6))
+    mailbox.reopen()
+    assert mailbox.offer(ask(7))
+    assert drain(mailbox) == [6, 7]

@@ -91,8 +91,8 @@ class Mailbox:
     # For senders.
 
     def check_open(self) -> None:
-        """Raise what `close` said, if it takes no messages."""
-        if self._closed is not None:
+        """Raise what `close` said, if it takes no messages; one that takes no asks may take others."""
+        if self._closed is not None and not self._takes_sends:
             raise self._closed()
 
     def offer(self, message: Message, wake: Wake = soon) -> bool:
