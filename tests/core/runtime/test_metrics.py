@@ -128,7 +128,9 @@ async def test_a_call_of_a_model_and_of_a_tool_is_measured_where_nothing_is_trac
     async with runtime:
         await runtime.ask("a", 1)
     points = metered.points()
-    assert by(points[names.OPERATION_DURATION], names.REQUEST_MODEL) == {"m": 1, "by-hand": 1}
+    for name in (names.INFERENCE_DURATION, names.OPERATION_DURATION):
+        assert by(points[name], names.REQUEST_MODEL) == {"m": 1, "by-hand": 1}
+    assert by(points[names.TOKEN_USAGE], names.TOKEN_TYPE).keys() == {"input", "output"}
     assert by(points[names.TOOL_DURATION], names.TOOL_NAME) == {"look": 1}
     used = by(points[names.INPUT_TOKENS_USED], names.REQUEST_MODEL)
     assert used == {"m": 10, "by-hand": 7}
