@@ -287,6 +287,7 @@ def test_what_does_not_go_on_by_itself_is_on_the_first_screen_of_80_columns() ->
     crashes = agent("courier", restarts=3, last_error="KeyError")
     top.see(overview([supervisor("root"), stuck, crashes], nodes=[away], questions=2))
     text = "\n".join(screen(top, 80))
+    assert "K cancel run" in text
     assert "process worker has not answered for 7.0 s" in text
     assert "2 runs wait for a human" in text
     (row,) = (line for line in text.splitlines() if "indexer" in line)

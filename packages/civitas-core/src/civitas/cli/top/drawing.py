@@ -23,14 +23,15 @@ _KEYS = (
     "? help",
     "q quit",
     "enter look",
-    "/ search",
-    "s sort",
     "r restart",
     "x stop",
     "p pause",
     "c resume",
     "K cancel run",
+    "/ search",
+    "s sort",
 )
+"""Those that act have room on 80 columns."""
 _HELP = """\
 Any key goes back.
 
