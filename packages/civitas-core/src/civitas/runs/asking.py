@@ -80,7 +80,9 @@ class Asking:
             if found is None:
                 raise UnknownRun(name)
             if isinstance(found, EndedRun):
-                return await self._followed(found, timeout, until, final=final)
+                if found.info.status is RunStatus.WAITING and found.info.conversation is not None:
+                    return await self._followed(found, timeout, until, final=final)
+                return (await self._ledger.answered(found)).answer
             if until is not None and time.time() + wait > until:
                 waits = f"it is {RunStatus.ACCEPTED}"
                 raise AskTimeout(found.agent, found.type, timeout or 0.0, waits, run=name)
@@ -98,7 +100,7 @@ class Asking:
             known = self._table.ended_after(asked)
             later = await self._ledger.ended_after(asked) if known is None else known
             last, dropped = followed(asked, later)
-            if last.info.status is not RunStatus.WAITING or info.conversation is None:
+            if last.info.status is not RunStatus.WAITING:
                 break
             if dropped:
                 if final:

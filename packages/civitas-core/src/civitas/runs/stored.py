@@ -104,7 +104,8 @@ class StoredRuns:
             raise ConfigurationError(
                 f"the run {name!r} of {found.agent!r} has no answer yet: it goes on when the system is started"
             )
-        found, _ = followed(found, await self._ledger.ended_after(found))
+        if found.info.status is RunStatus.WAITING:
+            found, _ = followed(found, await self._ledger.ended_after(found))
         return (await self._ledger.answered(found)).answer
 
     async def cancel(self, name: str) -> bool:
