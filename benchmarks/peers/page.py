@@ -16,7 +16,7 @@ from benchmarks.peers.works import WORKS
 
 __all__ = ["BEGIN", "END", "machine", "tables", "unexplained", "write"]
 
-_WIDTH = 127
+_WIDTH, _LEAST = 127, 0.001
 BEGIN, END = "<!-- measured by make bench-peers -->", "<!-- until here -->"
 
 
@@ -135,6 +135,8 @@ def _short(value: float) -> str:
 
 def _ratio(value: float) -> str:
     """With two digits: the rounds differ by far more than a third one would tell."""
+    if value < _LEAST:
+        return f"< {_LEAST}"
     return f"{value:,.0f}" if value >= 10 else f"{value:#.2g}"
 
 

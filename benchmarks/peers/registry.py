@@ -79,6 +79,8 @@ PEERS: dict[str, Peer] = {
                 "ask": _NO_COPY,
                 "send": f"{_NO_COPY} Its mailbox has no bound either, so a sender never waits.",
                 "crowd": _NO_COPY,
+                "start": "An actor is a thread and a queue there: it has no supervisor, no name that others "
+                "find it by, and nobody waits until it says that it has started.",
             },
             without={"restart": "it restarts nothing"},
         ),
@@ -89,7 +91,9 @@ PEERS: dict[str, Peer] = {
             "`simpleSystemBase` in one process, without a copy of the message; `multiprocTCPBase` for an "
             "actor in another one",
             why={
-                "ask": f"Its `simpleSystemBase` calls the actor in the thread that asks. {_NO_COPY}"
+                "ask": f"Its `simpleSystemBase` calls the actor in the thread that asks. {_NO_COPY}",
+                "start": "Its `simpleSystemBase` makes an object, and calls it in the thread that asks: it "
+                "has no supervisor and no task of its own.",
             },
             without={
                 "crowd": "its `ask` blocks the thread that asks",
@@ -153,6 +157,10 @@ PEERS: dict[str, Peer] = {
             ("graph-steps",),
             '`AsyncSqliteSaver` with `durability="sync"`: each step is on the disk before the next',
             inside=True,
+            why={
+                "graph-steps": "It keeps the state of the graph and nothing of who asked. Civitas also keeps "
+                "the message before it is handled, and the answer, so that both outlive a kill."
+            },
         ),
         Peer(
             "dbos",
@@ -190,6 +198,8 @@ PEERS: dict[str, Peer] = {
             why={
                 "steps": "Its server is compiled, and writes its log while the service goes on with what "
                 "does not depend on it; Civitas does all of it in Python.",
+                "recover": "Its server tries again after pauses, until the service listens: if it tries just "
+                "then, the run goes on at once.",
             },
         ),
         Peer(

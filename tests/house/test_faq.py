@@ -69,6 +69,26 @@ FIGURES = [
         "peers.md",
         rf"## Ask in one process[^#]*\| Erlang/OTP \|[^\n]*\| {A} x \|",
     ),
+    (
+        rf"takes about {A} ms of the processor to start",
+        "peers.md",
+        rf"## Actors started[^#]*\| Ray \|[^\n]*\| {A} ms \| [^|]+ x \|",
+    ),
+    (
+        rf"where an agent on Civitas takes about {A} µs",
+        "peers.md",
+        rf"## Actors started[^#]*\| Civitas \|[^\n]*\| {A} µs \| 1 \|",
+    ),
+    (
+        rf"an ask was about {A} times as fast",
+        "peers.md",
+        rf"## Ask of an agent in another OS process[^#]*\| Ray \|[^\n]*\| {A} x \|",
+    ),
+    (
+        rf"of that process came about {A} times as fast",
+        "peers.md",
+        rf"## Kill -9 of an agent's process[^#]*\| Ray \|[^\n]*\| {A} x \|",
+    ),
     (rf"take {A} KiB each", "benchmarks.md", rf"\| memory of an idle agent \|[^|]+\| {A} KiB \|"),
 ]
 
