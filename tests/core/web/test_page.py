@@ -134,6 +134,21 @@ async def test_the_page_is_worked_by_keyboard_and_fits_a_phone(shared: Shared, p
     await page.wait_for_function("document.activeElement.id === 'agents'")
 
 
+@pytest.mark.promise(id="SEM-1789")
+async def test_the_page_has_the_colours_of_the_desktop_and_draws_its_figures_as_plots(
+    shared: Shared, page: Any
+) -> None:
+    await page.goto(str(shared.client.base_url))
+    await page.locator("#figures polyline").first.wait_for(state="attached")
+    figures = "document.getElementById('figures').getElementsByTagName"
+    assert await page.evaluate(f"{figures}('polyline').length === {figures}('dt').length")
+    colours = set()
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        colours.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
+
+
 async def fits(page: Any) -> bool:
     """Whether nothing sticks out of the page, nor of what is looked into."""
     wider = "each => each && each.scrollWidth > Math.max(innerWidth, each.clientWidth)"
