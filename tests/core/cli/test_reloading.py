@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from civitas.cli import trying_out
+from civitas.cli.watched_files import read_report
 from tests.core.cli.support import Result, Running
 
-pytestmark = pytest.mark.timeout(60)  # programs are started one after another
+pytestmark = pytest.mark.timeout(120)  # programs are started one after another
 
 AGENT = """
 class Teller(AgentProcess):
@@ -76,18 +77,59 @@ async def test_a_program_that_ended_is_started_when_its_code_has_changed(
     await run.until("it ended with exit code 1; waiting for a change")
     told.write(AGENT.format("two"))
     await run.until("ready ")
-    run.signal(signal.SIGINT)
+    run.signal(signal.SIGKILL)
+    await run.until("stopped ")  # in order: no program is left behind
+
+
+@pytest.mark.promise(id="SEM-1844")
+async def test_code_whose_import_never_ends_is_given_up_when_it_changes(
+    told, start: Callable[..., Awaitable[Running]]
+) -> None:
+    told.write("import os, time\nos.write(2, b'importing\\n')\ntime.sleep(3600)\n")
+    run = await start("run", told.topology, "--reload")
+    assert run.process.stderr is not None
+    assert await run.process.stderr.readline() == b"importing\n"
+    told.write("import os, time\nos.write(2, b'again\\n')\ntime.sleep(3600)\n")
+    assert await run.process.stderr.readline() == b"again\n"
+    run.signal(signal.SIGTERM)
     assert (await run.end()).code == 0
+
+
+@pytest.mark.promise(id="SEM-1844")
+def test_the_code_of_another_os_process_is_watched_wherever_it_is_also_while_it_is_broken(
+    told, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "search.py").write_text("def half(")
+    told.write("import search\n")
+    topology = told.topology
+    topology.write_text(
+        "supervision: {children: [{agent: {name: a, type: team.A, process: side}}]}\n"
+        f"processes: {{side: {{env: {{PYTHONPATH: {tools}}}}}}}\n"
+    )
+    report = tmp_path / "report"
+    done = subprocess.run(
+        [sys.executable, "-m", "civitas.cli.trying_out", report, topology],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "search.py" in done.stderr
+    assert tools / "search.py" in read_report(report)
 
 
 def test_what_is_set_is_tried_out_too(
     told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.path", sys.path.copy())
-    assert trying_out.main([str(told.topology), "--set=runtime.drain=1"]) == 1
+    report = told.topology.with_name("report")
+    arguments = [str(report), str(told.topology)]
+    assert trying_out.main([*arguments, "--set=runtime.drain=1"]) == 1
     assert "--set runtime.drain: unknown key" in capsys.readouterr().err
-    assert trying_out.main([str(told.topology), "--set=runtime.drain_timeout=1"]) == 0
-    modules = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert str(told.topology.with_name("team.py")) in modules
-    assert not any("site-packages" in each or "/civitas/" in each for each in modules)
+    assert trying_out.main([*arguments, "--set=runtime.drain_timeout=1"]) == 0
+    modules = read_report(report)
+    assert told.topology.with_name("team.py") in modules
+    assert not any({"site-packages", "civitas"} & set(each.parts) for each in modules)
     del sys.modules["team"]

@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import sys
 
     _open_what_is_closed()
+    _let_sigterm_end_a_container()
     from civitas.cli.app import app
     from civitas.cli.failures import guarded
 
@@ -30,6 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lambda: app(given, prog_name="civitas", standalone_mode=False),
         verbose="--verbose" in given,
     )
+
+
+def _let_sigterm_end_a_container() -> None:
+    """The kernel drops SIGTERM for the first process of a container while that has no handler for it."""
+    import os
+    import signal
+
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
 
 def _open_what_is_closed() -> None:

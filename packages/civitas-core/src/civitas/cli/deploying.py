@@ -15,6 +15,7 @@ from civitas.deploy import (
     dockerfile,
     dockerignore,
     kubernetes_file,
+    missing_requirements,
     systemd_units,
 )
 from civitas.topology import load_without_environment
@@ -34,7 +35,8 @@ def deploy_compose(topology: Path, output: Path | None, image: str | None, *, fo
     _hand_out(files, output, force=force)
     if output is not None and image is None:
         _write_dockerfile(topology, deployment, deployment.folder, keep=not force)
-    _remark(deployment)
+    builds = [] if image else missing_requirements(deployment, load_without_environment(topology))
+    _remark(deployment, *builds)
 
 
 def deploy_kubernetes(
@@ -62,6 +64,7 @@ def deploy_dockerfile(topology: Path, output: Path | None, *, force: bool) -> No
         print(dockerfile(deployment, load_without_environment(topology)), end="")
     else:
         _write_dockerfile(topology, deployment, output, keep=False, force=force)
+    _remark(deployment, *missing_requirements(deployment, load_without_environment(topology)))
 
 
 def _write_dockerfile(
@@ -99,6 +102,6 @@ def _hand_out(files: Mapping[str, str], output: Path | None, *, force: bool) -> 
         raise Refused(f"{error.filename or str(output)!r}: {error.strerror}") from error
 
 
-def _remark(deployment: Deployment) -> None:
-    for each in deployment.remarks:
+def _remark(deployment: Deployment, *further: str) -> None:
+    for each in (*deployment.remarks, *further):
         say(f"{deployment.topology}: {each}")

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from civitas.cli.console import stdout
 from civitas.cli.reporting import print_line
+from civitas.cli.watched_files import Stamps, WatchedFiles, read_report
 
 __all__ = ["run_reloading"]
-
-_LOOK = 0.2
-"""Seconds between two looks at the files."""
-_MOST_FILES = 5000
-_LEFT_OUT = ("__pycache__", "node_modules", "site-packages")
-
-Stamps = dict[Path, tuple[int, int]]
 
 
 def run_reloading(topology: Path, options: Sequence[str]) -> int:
@@ -46,92 +41,100 @@ class _Reloading:
         self._options = options
         self._program: subprocess.Popen[bytes] | None = None
         self._stopped = False
-        self._modules: list[Path] = []
-        """Those that were imported last time, wherever they are."""
+        self._watch = WatchedFiles(topology)
 
     def run(self) -> int:
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(each, self._stop)
         while not self._stopped:
-            seen = self._stamps()
-            if self._is_sound() and not self._stopped:
-                self._end()
+            seen = self._watch.look()
+            if self._is_sound(seen):
+                code = self._end()
+                if self._is_stopped():
+                    return code
                 self._program = self._start()
-                # Its modules may be elsewhere than those before; what changed since is a change.
-                seen = {**self._stamps(), **seen}
-            changed = self._next_change(seen)
-            if changed:
-                self._say("reload", f"{changed} has changed")
+            self._next_change(self._watch.since(seen))
         return self._end()
 
-    def _next_change(self, seen: Stamps) -> str:
-        """Wait for a change and until it is over; an empty text if a signal came first."""
-        while not self._stopped:
-            time.sleep(_LOOK)
-            self._notice_end()
-            now = self._stamps()
-            if now != seen:
-                while now != (now := self._stamps()) and not self._stopped:
-                    time.sleep(_LOOK)  # an editor writes several files, or one in several steps
-                first = min(path for path, _ in seen.items() ^ now.items())
-                return os.path.relpath(first, self._topology.parent)
-        return ""
+    def _is_stopped(self) -> bool:
+        """Whether a signal came, which may be at any time."""
+        return self._stopped
 
-    def _is_sound(self) -> bool:
+    def _is_sound(self, seen: Stamps) -> bool:
         """Try out the code as it is now; what is wrong with it is printed."""
-        command = [sys.executable, "-m", "civitas.cli.trying_out", str(self._topology)]
-        done = subprocess.run([*command, *self._options], stdout=subprocess.PIPE, check=False)  # noqa: S603
-        if done.returncode == 0:
-            self._modules = [Path(each) for each in json.loads(done.stdout.splitlines()[-1])]
-            return True
-        if not self._stopped:
-            runs = self._program is not None
-            self._say("reload", "the old code runs on" if runs else "waiting for a change")
-        return False
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder, "modules")
+            arguments = [str(report), str(self._topology), *self._options]
+            # In a group of its own, with those that it starts for other OS processes of the topology.
+            trial = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "civitas.cli.trying_out", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                process_group=0,
+            )
+            while trial.poll() is None and not self._stopped and self._watch.look() == seen:
+                with suppress(subprocess.TimeoutExpired):
+                    trial.wait(self._watch.pause)
+                self._notice_end()
+            over = trial.poll() is not None
+            if not over:  # its import may never end
+                os.killpg(trial.pid, signal.SIGKILL)
+            code = trial.wait()
+            if modules := read_report(report):
+                self._watch.follow(modules)
+        if self._stopped or not over:
+            return False
+        if code != 0:
+            self._say("the old code runs on" if self._program else "waiting for a change")
+        return code == 0
+
+    def _next_change(self, seen: Stamps) -> None:
+        """Wait for a change and until it is over; returns at once when a signal comes."""
+        while not self._stopped:
+            now = self._watch.look()
+            if now != seen:
+                first = min(path for path, _ in seen.items() ^ now.items())
+                self._say(f"{os.path.relpath(first, self._topology.parent)} has changed")
+                break
+            self._wait_a_moment()
+        while not self._stopped:
+            self._wait_a_moment()  # an editor writes several files, or one in several steps
+            if now == (now := self._watch.look()):
+                break
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "civitas.cli", "run", str(self._topology)]
+        command = [sys.executable, "-m", "civitas.cli.reloaded", str(self._topology)]
         # In a group of its own: Ctrl-C would reach it beside the signal that it gets from here, and be the second.
-        return subprocess.Popen([*command, *self._options], process_group=0)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            [*command, *self._options], stdin=subprocess.PIPE, process_group=0
+        )
 
     def _end(self) -> int:
-        program, self._program = self._program, None
-        if program is None:
+        if self._program is None:
             return 0
-        program.send_signal(signal.SIGTERM)
-        return program.wait()
+        self._program.send_signal(signal.SIGTERM)
+        code = self._program.wait()
+        self._let_go()
+        return code if code >= 0 else 128 - code
 
     def _notice_end(self) -> None:
-        if self._program is not None and self._program.poll() is not None:
-            code, self._program = self._program.returncode, None
-            self._say("reload", f"it ended with exit code {code}; waiting for a change")
+        if self._program is not None and (code := self._program.poll()) is not None:
+            self._let_go()
+            self._say(f"it ended with exit code {code}; waiting for a change")
+
+    def _let_go(self) -> None:
+        program, self._program = self._program, None
+        if program is not None and program.stdin is not None:
+            program.stdin.close()
+
+    def _wait_a_moment(self) -> None:
+        time.sleep(self._watch.pause)
+        self._notice_end()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopped and self._program is not None:
             self._program.send_signal(number)  # the second one, which ends it at once
         self._stopped = True
 
-    def _say(self, what: str, text: str) -> None:
-        print_line(stdout(), what, self._topology.name, text)
-
-    def _stamps(self) -> Stamps:
-        found: Stamps = {}
-        for path in (self._topology, *self._modules, *_below(self._topology.resolve().parent)):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue  # it is being replaced
-            found[path.absolute()] = (stat.st_mtime_ns, stat.st_size)
-            if len(found) == _MOST_FILES:
-                break
-        return found
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """The modules in a folder, but for what is hidden or installed."""
-    for above, folders, files in os.walk(folder):
-        if "pyvenv.cfg" in files:
-            folders.clear()
-            continue
-        folders[:] = [each for each in folders if each[:1] != "." and each not in _LEFT_OUT]
-        yield from (Path(above, each) for each in files if each.endswith(".py"))
+    def _say(self, text: str) -> None:
+        print_line(stdout(), "reload", self._topology.name, text)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,12 @@ __all__ = ["validate_process", "validate_topology"]
 
 
 def validate_topology(
-    file: Path, changes: Iterable[tuple[Any, Any]] = (), *, imports: bool, verbose: bool
+    file: Path,
+    changes: Iterable[tuple[Any, Any]] = (),
+    *,
+    imports: bool,
+    verbose: bool,
+    trial: Callable[[str], list[str]] | None = None,
 ) -> int:
     """Print that a topology is valid, with what is in it.
 
@@ -33,6 +38,7 @@ def validate_topology(
         changes: What holds instead of what the file says.
         imports: Whether to construct its agents, as `run` would: those of an OS process in one of its kind.
         verbose: Whether to show tracebacks.
+        trial: The arguments of an interpreter that checks the process of a name; this check without.
     Returns:
         The exit code: 1 where an agent of another OS process cannot be made there.
     Raises:
@@ -53,7 +59,7 @@ def validate_topology(
             held.add(agents)
             if not options.start:
                 elsewhere.append(name)
-            elif not _holds_there(file, name, options, verbose=verbose):
+            elif not _holds_there(file, name, options, trial or _validation(file, verbose=verbose)):
                 return 1
     refuse_nothing(topology)
     _warn_of_empty(topology, file)
@@ -92,14 +98,19 @@ async def _try_out(builder: Builder, process: str = "") -> None:
     await builder.try_out()
 
 
-def _holds_there(file: Path, name: str, options: ProcessOptions, *, verbose: bool) -> bool:
+def _validation(file: Path, *, verbose: bool) -> Callable[[str], list[str]]:
+    further = ["--verbose"] if verbose else []
+    command = ["-m", "civitas.cli", "topology", "validate", str(file.resolve())]
+    return lambda name: [*command, "--process", name, *further]
+
+
+def _holds_there(
+    file: Path, name: str, options: ProcessOptions, trial: Callable[[str], list[str]]
+) -> bool:
     """Let the interpreter of a process check its agents: only it has the modules that they need."""
-    whole = str(file.resolve())
-    command = [options.interpreter(name), "-m", "civitas.cli", "topology", "validate", whole]
-    command += ["--process", name] + (["--verbose"] if verbose else [])
     try:
         done = subprocess.run(  # noqa: S603  (what the topology says that `run` shall run)
-            command,
+            [options.interpreter(name), *trial(name)],
             cwd=options.cwd,
             env={**os.environ, **options.env},
             stdin=subprocess.DEVNULL,
@@ -111,7 +122,7 @@ def _holds_there(file: Path, name: str, options: ProcessOptions, *, verbose: boo
         raise Refused(f"process {name!r} cannot be started: {error.strerror}") from error
     if done.returncode == 0:
         return True
-    told = done.stderr.strip().replace(whole, str(file))
+    told = done.stderr.strip().replace(str(file.resolve()), str(file))
     if "No module named 'civitas" in told:
         told = f"civitas: process {name!r}: civitas-core is not installed in {options.python}"
     say(told or f"civitas: process {name!r}: its check ended with exit code {done.returncode}")

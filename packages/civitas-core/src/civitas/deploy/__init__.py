@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from civitas.deploy.compose import NATS_HOST, compose_file
 from civitas.deploy.deployment import Deployment
-from civitas.deploy.dockerfile import dockerfile, dockerignore
+from civitas.deploy.dockerfile import dockerfile, dockerignore, missing_requirements
 from civitas.deploy.kubernetes import kubernetes_file
 from civitas.deploy.planning import deployment_of
 from civitas.deploy.systemd import systemd_units
@@ -21,5 +21,6 @@ __all__ = [
     "dockerfile",
     "dockerignore",
     "kubernetes_file",
+    "missing_requirements",
     "systemd_units",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class Deployment:
         units: The root, and each process that is started beside it.
         settings: What holds in all of them instead of what the topology says, as for `--set`.
         settings_of_root: What does so in the root.
+        settings_of_image: Those of both that a container by itself needs, which does what `civitas run` does.
         variables: The environment variables that it needs.
         files: The files with secrets that it names, as it names them.
         drain: Seconds that the mailboxes get to run empty.
@@ -74,6 +75,7 @@ class Deployment:
     units: tuple[Unit, ...]
     settings: tuple[str, ...]
     settings_of_root: tuple[str, ...]
+    settings_of_image: tuple[str, ...]
     variables: tuple[Variable, ...]
     files: tuple[str, ...]
     drain: float
@@ -106,4 +108,12 @@ class Deployment:
         """The command line of a process, with the topology at that path."""
         which = [] if process == ROOT else ["--process", process]
         settings = [*self.settings, *(self.settings_of_root if process == ROOT else ())]
-        return ["civitas", "run", topology, *which, *(f"--set={each}" for each in settings)]
+        return _command(topology, which, settings)
+
+    def arguments_of_image(self) -> list[str]:
+        """The command line that an image has by itself: for one container with everything that the root starts."""
+        return _command(self.topology.name, [], self.settings_of_image)
+
+
+def _command(topology: str, which: Iterable[str], settings: Iterable[str]) -> list[str]:
+    return ["civitas", "run", topology, *which, *(f"--set={each}" for each in settings)]

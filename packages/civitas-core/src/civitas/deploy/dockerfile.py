@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from importlib.metadata import distributions, version
@@ -11,7 +12,7 @@ from civitas.deploy.deployment import DATA, Deployment
 from civitas.topology import Topology
 from civitas.topology.grammar import AgentEntry
 
-__all__ = ["IMAGE_USER", "dockerfile", "dockerignore"]
+__all__ = ["IMAGE_USER", "dockerfile", "dockerignore", "missing_requirements"]
 
 IMAGE_USER = 10001
 """The user that the processes of the image run as: a number, so that Kubernetes sees that it is not root."""
@@ -33,15 +34,16 @@ def dockerfile(deployment: Deployment, topology: Topology) -> str:
     lines = [
         f"# Made by `civitas deploy dockerfile {deployment.topology.name}`; build it in the folder of that file.",
         f"FROM python:{sys.version_info.major}.{sys.version_info.minor}-slim",
-        "ENV PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1",
+        "ENV PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1 PIP_NO_CACHE_DIR=1",
+        "ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore",
         f"RUN useradd --uid {IMAGE_USER} --create-home civitas \\",
         f"    && install -d -o civitas -m 0700 {DATA}",
         "WORKDIR /app",
         *_installed(deployment, topology),
-        *_environments(deployment, topology),
+        *_environments(topology),
         "COPY . .",
         f"USER {IMAGE_USER}",
-        f'CMD ["civitas", "run", "{deployment.topology.name}"]',
+        f"CMD {json.dumps(deployment.arguments_of_image())}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -107,12 +109,29 @@ def _adapters() -> Iterator[str]:
             yield f"{found.name}=={found.version}"
 
 
-def _environments(deployment: Deployment, topology: Topology) -> Iterator[str]:
+def missing_requirements(deployment: Deployment, topology: Topology) -> Iterator[str]:
+    """A sentence for each list of packages that the Dockerfile wants and nobody has written yet."""
+    for folder, file in _requirements(topology).items():
+        if not (deployment.folder / file).is_file():
+            yield (
+                f"{file} is missing, and the image cannot be built without it: write the packages of {folder} into it, "
+                f"{next(_packages(topology))} among them"
+            )
+
+
+def _environments(topology: Topology) -> Iterator[str]:
     """The virtual environments of processes with a Python of their own."""
-    made: dict[str, str] = {}
+    for folder, file in _requirements(topology).items():
+        yield f"COPY {file} ./"
+        yield f"RUN python -m venv {folder} && {folder}/bin/pip install --requirement {file}"
+
+
+def _requirements(topology: Topology) -> dict[str, str]:
+    """By environment, the file beside the topology that lists its packages."""
+    files: dict[str, str] = {}
     for name, entry in topology.processes.items():
         if entry.python is not None and entry.start and not entry.python.startswith("/"):
-            made.setdefault(entry.python, f"requirements-{name}.txt")
-    for folder, requirements in made.items():
-        yield f"COPY {requirements} ./"
-        yield f"RUN python -m venv {folder} && {folder}/bin/pip install --requirement {requirements}"
+            path = PurePosixPath(entry.python)
+            folder = path.parents[1] if path.parent.name == "bin" else path
+            files.setdefault(str(folder), f"requirements-{name}.txt")
+    return files

@@ -44,11 +44,13 @@ def deployment_of(file: Path, *, nats: str = "") -> Deployment:
     problems: list[Problem] = []
     server, remarks, settings = None, list[str](), list[str]()
     edge = _port_of(topology)
+    of_state = list(_settings_of_state(topology)) if nats else []
+    of_edge = list(_settings_of_edge(topology, edge)) if nats else []
     if nats:
         problems += _beyond_containers(topology, said, spans=spans)
         url = f"nats://{nats.format(system=topology.name)}:4222"
         server, remarks = server_of(topology, said, url, problems)
-        settings = [*(server.settings if server else ()), *_settings_of_state(topology)]
+        settings = [*(server.settings if server else ()), *of_state]
         if edge is not None and not edge.open:
             remarks.append(
                 "nobody outside of its container reaches the HTTP edge, as it has no token: write "
@@ -64,7 +66,8 @@ def deployment_of(file: Path, *, nats: str = "") -> Deployment:
         system=topology.name,
         units=tuple(units),
         settings=tuple(settings),
-        settings_of_root=tuple(_settings_of_edge(topology, edge)) if nats else (),
+        settings_of_root=tuple(of_edge),
+        settings_of_image=(*of_state, *of_edge),
         variables=tuple(
             Variable(each.name, each.required or each.name in told) for each in variables_of(said)
         ),
