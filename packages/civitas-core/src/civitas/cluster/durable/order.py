@@ -6,9 +6,10 @@ import asyncio
 import heapq
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 from typing import TypeAlias
 
 from civitas.cluster.durable.lanes import Settled
@@ -28,6 +29,10 @@ _GRACE = 2.0
 """Seconds for what is known to be stored to be read."""
 _REMEMBERED = 10_000
 """Of so many lines the last number is known; of others the sender is asked, should something seem to be missing."""
+_UNSURE = 256
+"""The most of one line of which its node does not know whether they are stored; and the most such lines."""
+_NOTHING = 0, 0
+_NONE: Mapping[int, int] = MappingProxyType({})
 
 
 class InOrder:
@@ -52,8 +57,10 @@ class InOrder:
         self._deliver = deliver
         self._ask = ask
         self._drop = drop
-        self._last: OrderedDict[LaneId, int] = OrderedDict()
-        """The number that was handed over last, of each line."""
+        self._last: OrderedDict[LaneId, tuple[int, int]] = OrderedDict()
+        """The number that was handed over last, of each line, and its place."""
+        self._unsure: dict[LaneId, dict[int, int]] = {}
+        """Those before it that their node did not know to be stored when it put the last one."""
         self._gaps: dict[LaneId, _Gap] = {}
         self._counts = count(1)
         self._read = 0
@@ -67,6 +74,9 @@ class InOrder:
         """Take what was read."""
         self._read += 1
         self._place, self._behind = letter.place, letter.behind
+        if self._has_been_here(line, letter, kept):
+            self._drop(letter)
+            return
         gap = self._gaps.get(line) if self._gaps else None
         if gap is not None and not self._is_ahead(line, kept, gap):
             heapq.heappush(gap.letters, (kept.number, letter.place, letter, kept))
@@ -117,12 +127,33 @@ class InOrder:
 
     def _follows(self, line: LaneId, kept: KeptMessage) -> bool:
         """Whether nothing can be missing before it."""
-        return not kept.after or self._last.get(line, 0) >= kept.after
+        return not kept.after or self._last.get(line, _NOTHING)[0] >= kept.after
+
+    def _has_been_here(self, line: LaneId, letter: Letter, kept: KeptMessage) -> bool:
+        """Whether it was handed over out of another place: it was put again, as its node did not know it to be stored.
+
+        The broker forgets the ids of what was taken out when it is started again, and stores it a second time.
+        """
+        number, place = self._last.get(line, _NOTHING)
+        if number != kept.number:
+            place = self._unsure.get(line, _NONE).get(kept.number, 0)
+        return place not in (0, letter.place)
 
     def _hand_over(self, line: LaneId, letter: Letter, kept: KeptMessage) -> None:
-        self._last[line] = kept.number
+        if not kept.after:  # all before it are stored, and none of them is put again
+            if self._unsure:
+                self._unsure.pop(line, None)
+        elif (before := self._last.get(line)) is not None:
+            unsure = self._unsure.setdefault(line, {})
+            unsure[before[0]] = before[1]
+            if len(unsure) > _UNSURE:
+                del unsure[next(iter(unsure))]
+            if len(self._unsure) > _UNSURE:
+                del self._unsure[next(iter(self._unsure))]
+        self._last[line] = kept.number, letter.place
         if len(self._last) > _REMEMBERED:
-            self._last.popitem(last=False)
+            forgotten, _ = self._last.popitem(last=False)
+            self._unsure.pop(forgotten, None)
         self._deliver(letter, kept)
 
     def _hold(self, line: LaneId, letters: list[_Held], since: int) -> None:
