@@ -76,7 +76,9 @@ class PendingAsks:
             ticks = self._ticks
             entry = ticks.due.get(tick)
             if entry is None:
-                entry = ticks.due[tick] = set(), ticks.timer(tick)
+                variables = ticks.variables.copy()
+                timer = self._loop.call_at(tick / PER_SECOND, ticks.tell, tick, context=variables)
+                entry = ticks.due[tick] = set(), timer
             due = entry[0]
             due.add(id)
         self._waiting[id] = (future, due, asking, to)

@@ -39,14 +39,11 @@ class Ticks(Generic[_Each]):
         tick = math.ceil((self._loop.time() + seconds) * PER_SECOND)
         entry = self.due.get(tick)
         if entry is None:
-            entry = self.due[tick] = set(), self.timer(tick)
+            variables = self.variables.copy()
+            timer = self._loop.call_at(tick / PER_SECOND, self.tell, tick, context=variables)
+            entry = self.due[tick] = set(), timer
         entry[0].add(each)
         return entry[0]
-
-    def timer(self, tick: int) -> asyncio.TimerHandle:
-        """What tells those of a tick."""
-        variables = self.variables.copy()
-        return self._loop.call_at(tick / PER_SECOND, self.tell, tick, context=variables)
 
     def close(self) -> None:
         """Tell nobody any more."""
