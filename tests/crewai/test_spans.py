@@ -12,7 +12,9 @@ from opentelemetry import trace
 from civitas.demo import model_replies
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
-from civitas_crewai import CrewAIAgent
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas_crewai import CrewAIAgent, agent_tool
 from tests.core.frameworks.support import running
 
 # CrewAI warns of itself.
@@ -158,3 +160,22 @@ async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_
         assert chat["gen_ai.usage.cache_read.input_tokens"] == 15
         assert chat["gen_ai.usage.reasoning.output_tokens"] == 6
         assert chat.get("gen_ai.request.stream", False) is streams
+
+
+@pytest.mark.promise(id="SEM-1701")
+async def test_the_call_of_another_agent_says_which_one_it_leads_to(spans, scripted):
+    def script(body: dict[str, Any]) -> Any:
+        if body["messages"][-1]["role"] == "tool" or "secret too" in str(body["messages"]):
+            return "an answer"
+        return ToolCall("helper", {"input": "hi"})
+
+    class Helper(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            return self.reply("help")
+
+    made = crew_of(scripted(script), agent_tool("helper", description="Helps."))
+    async with running(CrewAIAgent("c", crew=made), Helper("helper")) as runtime:
+        await runtime.ask("c", {})
+    told = spans.attributes("execute_tool helper")
+    assert told["gen_ai.transfer.mode"] == "return_to_caller"
+    assert told["gen_ai.transfer.target.name"] == "helper"

@@ -193,3 +193,12 @@ async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_
             pass
     chats = [dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"]
     assert [each.get("gen_ai.request.stream") for each in chats] == [None, True]
+
+
+@pytest.mark.promise(id="SEM-1876")
+async def test_the_spans_of_the_framework_can_be_switched_off(spans: Any) -> None:
+    agent = wrap(secrets().agent(tools=[look, count]), name="o", framework_spans=False)
+    async with running(agent) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+    names = [each.strip() for each in spans.outline()]
+    assert names == ["send o", "process o", "invoke_agent o", "async code", "sync code"]
