@@ -79,6 +79,7 @@ async def test_a_program_that_ended_is_started_when_its_code_has_changed(
     await run.until("ready ")
     run.signal(signal.SIGKILL)
     await run.until("stopped ")  # in order: no program is left behind
+    await run.end()
 
 
 @pytest.mark.promise(id="SEM-1844")
