@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -18,6 +21,24 @@ from civitas.edge.http.failures import HttpFailure
 from tests.core.edge.poets import PLAIN, browsing, events_in, hello, running
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+
+
+VALUES = {
+    "when": datetime(2026, 1, 2, tzinfo=UTC),
+    "price": Decimal("1.50"),
+    "raw": b"\xff",
+    "names": {"a"},
+    "share": math.nan,
+    b"key": 1,
+}
+TOLD = {
+    "when": "2026-01-02T00:00:00+00:00",
+    "price": "1.50",
+    "raw": "0xff",
+    "names": ["a"],
+    "share": "nan",
+    "key": 1,
+}
 
 
 class Odd(AgentProcess):
@@ -36,9 +57,19 @@ class Odd(AgentProcess):
                 await self.emit(None, "token")
             case {"input": "ask nothing"}:
                 return Message(
-                    payload={"interrupts": [{"value": "no id"}]},
+                    payload={"interrupts": [{"value": "no id"}, {"id": [1], "value": "a list"}]},
                     type="interrupt",
                     conversation=message.conversation or "c",
+                    correlation_id=message.id,
+                )
+            case {"input": "reply by type"}:
+                await self.emit(VALUES, "custom")
+                return self.reply(VALUES)
+            case {"input": "ask by type"}:
+                return Message(
+                    payload={"interrupts": [{"id": "1", "value": VALUES}]},
+                    type="interrupt",
+                    conversation="c",
                     correlation_id=message.id,
                 )
         return self.reply("roses are red")
@@ -95,8 +126,24 @@ async def test_a_request_that_was_cut_off_does_nothing():
             404,
             "previous_response_id",
         ),
+        (
+            CHAT,
+            b'{"model": "poet", "messages": [{"role": "user", "content": "x"}], "metadata": {"conversation": [1]}}',
+            400,
+            "conversation",
+        ),
+        (
+            RESPONSES,
+            rb'{"model": "poet", "input": "x", "metadata": {"a": "\ud800"}}',
+            400,
+            "metadata",
+        ),
+        (RESPONSES, b'{"model": "poet", "input": "x", "metadata": {"a": NaN}}', 400, "metadata"),
     ],
-    ids=["nested", "no text", "no unicode", "not an id"],
+    ids=[
+        *("nested", "no text", "no unicode", "not an id"),
+        *("conversation", "metadata without unicode", "metadata that is not JSON"),
+    ],
 )
 async def test_a_request_that_makes_no_sense_is_no_failure_of_the_edge(
     path, body, status, param, caplog
@@ -106,6 +153,14 @@ async def test_a_request_that_makes_no_sense_is_no_failure_of_the_edge(
     assert refused.status_code == status
     assert refused.json()["error"]["type"] == "invalid_request_error"
     assert param is ... or refused.json()["error"]["param"] == param
+    assert not caplog.records
+
+
+@pytest.mark.promise(id="SEM-1782")
+async def test_a_number_of_an_event_that_is_longer_than_any_is_refused(caplog):
+    async with browsing() as client:
+        refused = await client.get("/runs/r/events", headers={"last-event-id": 5_000 * "9"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "Last-Event-ID")
     assert not caplog.records
 
 
@@ -149,6 +204,20 @@ async def test_tokens_that_an_agent_emits_in_a_form_of_its_own_are_streamed_as_t
             told = streamed.text
             assert json.dumps(first)[1:-1] in told
             assert ("are red" in told, '"error": {' in told) == (True, False)
+
+
+@pytest.mark.promise(id="SEM-1784")
+async def test_what_json_has_no_form_for_is_text_in_whatever_way_it_is_asked_for():
+    said = {"payload": {"input": "reply by type"}}
+    chat = {"model": "odd", "messages": hello("ask by type"), "metadata": {"conversation": "c"}}
+    async with odd() as edge, httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
+        answered = await client.post("/agents/odd/ask", json=said)
+        streamed = await client.post("/agents/odd/stream", json=said)
+        asked = await client.post(CHAT, json=chat)
+    assert answered.json()["payload"] == TOLD
+    (_, kind, emitted), (_, _, reply) = events_in(streamed.text)
+    assert (kind, emitted, reply["payload"]) == ("custom", TOLD, TOLD)
+    assert asked.json()["civitas"]["interrupts"][0]["value"] == TOLD
 
 
 @pytest.mark.promise(id="SEM-1784")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from civitas.edge.nats_agents.prompting import meant
-from civitas.edge.nats_agents.words import Identity, NoAnswer, Prompt, PromptFailure
+from civitas.edge.nats_agents.words import BadPrompt, Identity, NoAnswer, Prompt, PromptFailure
 from civitas.edge.questions import question_of
 from civitas.edge.texts import text_of
 from civitas.errors import (
@@ -26,6 +26,11 @@ def test_a_prompt_may_be_plain_text_or_an_envelope_with_fields_that_nobody_knows
     assert (prompt.text, prompt.conversation, prompt.envelope["later"]) == ("hi", "c", 1)
 
 
+def test_a_prompt_that_is_nested_without_end_is_none():
+    with pytest.raises(BadPrompt, match="nor a JSON object"):
+        Prompt.read(b'{"prompt": ' + 100_000 * b"[")
+
+
 def test_only_the_headers_of_the_trace_go_along():
     headers = {"traceparent": "00-x", "Agent-Sender": "me", "Authorization": "secret"}
     assert Prompt.read(b"hi", headers).headers == {"traceparent": "00-x"}
@@ -41,7 +46,7 @@ def test_only_the_headers_of_the_trace_go_along():
         ({"messages": [{"content": [{"type": "text", "text": "a"}, {"text": "b"}]}]}, "ab"),
         ({"n": 1}, '{"n": 1}'),
         ([1, "ä"], '[1, "ä"]'),
-        (b"x", json.dumps("b'x'")),
+        (b"x", json.dumps("x")),
     ],
 )
 def test_the_text_of_a_payload_is_what_it_has_to_say(payload, text):
@@ -61,6 +66,7 @@ APPROVAL = {"id": "q", "value": {"name": "pay", "arguments": {"n": 1}}}
         ({"id": "q", "value": "sure?"}, b"7", "7"),
         ({"id": "q", "value": "n?", "response_schema": {"type": "integer"}}, b"7", 7),
         ({"id": "q", "value": "n?", "response_schema": {"type": "string"}}, b"seven", "seven"),
+        ({"id": "q", "value": "n?", "response_schema": {}}, 99_999 * b"[", 99_999 * "["),
         (APPROVAL, b'{"prompt": "x", "value": {"approve": true}}', {"approve": True}),
     ],
 )

@@ -23,7 +23,11 @@ def questions_in(reply: Message) -> list[Mapping[str, Any]]:
     found = payload.get("interrupts")
     if not isinstance(found, list):
         return []
-    return [each for each in found if isinstance(each, Mapping) and "id" in each]
+    return [
+        each
+        for each in found
+        if isinstance(each, Mapping) and isinstance(each.get("id"), str | int)
+    ]
 
 
 def question_of(interrupt: Mapping[str, Any]) -> str:
@@ -51,7 +55,7 @@ def answer_to(interrupt: Mapping[str, Any], text: str) -> Any:
     if "response_schema" in interrupt:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text
 

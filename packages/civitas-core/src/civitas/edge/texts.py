@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from civitas.message import to_plain
+from civitas.message.json_form import json_form
 
 __all__ = ["EMITTED", "as_json", "text_of", "token_of"]
 
@@ -47,7 +48,7 @@ def token_of(payload: Any) -> str:
 
 def as_json(payload: Any) -> str:
     """A payload as JSON; what JSON has no form for is text."""
-    return json.dumps(to_plain(payload), ensure_ascii=False, default=str)
+    return json.dumps(json_form(to_plain(payload)), ensure_ascii=False)
 
 
 def _text_of_blocks(blocks: list[Any]) -> str:

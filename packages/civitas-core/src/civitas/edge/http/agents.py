@@ -21,6 +21,7 @@ from civitas.edge.http.sse import EventStream, event
 from civitas.edge.texts import EMITTED
 from civitas.errors import ConfigurationError, UnknownRun
 from civitas.message import Message, to_plain
+from civitas.message.json_form import json_form
 
 __all__ = ["RUN", "AgentsApi"]
 
@@ -29,6 +30,8 @@ RUN = "x-civitas-run"
 _KEYS = frozenset({"payload", "type", "timeout", "conversation", "headers", "config", "run"})
 _ANSWER = frozenset({"value", "values", "id", "conversation", "timeout", "headers", "run"})
 _TIMEOUT = 30.0
+_DIGITS = 18
+"""As many as the number of an event may have."""
 
 
 class AgentsApi:
@@ -125,7 +128,7 @@ class AgentsApi:
             return JSONResponse(known)
         if known["status"] == "done":
             known["reply"] = _plain(await self._behind.result(name))
-        return JSONResponse(to_plain(known))
+        return JSONResponse(json_form(to_plain(known)))
 
     async def cancel(self, request: Request) -> Response:
         """End a run."""
@@ -143,7 +146,7 @@ class AgentsApi:
         """The events of a run, from the one behind `Last-Event-ID` on."""
         name = request.path_params["run"]
         said = request.headers.get("last-event-id", "0")
-        if not said.isdecimal():
+        if not said.isdecimal() or len(said) > _DIGITS:
             raise BadRequest("Last-Event-ID must be the id of an event", "Last-Event-ID")
         recording = self._recordings.get(name)
         if recording is not None:
@@ -214,7 +217,7 @@ def _plain(reply: Message) -> dict[str, Any]:
         "id": reply.id,
         "type": reply.type,
         "sender": reply.sender,
-        "payload": to_plain(reply.payload),
+        "payload": json_form(to_plain(reply.payload)),
         "conversation": reply.conversation,
         "run": reply.run,
     }

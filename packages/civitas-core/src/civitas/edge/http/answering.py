@@ -10,6 +10,7 @@ from civitas.edge.http.behind import Behind
 from civitas.edge.questions import question_of, questions_in
 from civitas.edge.texts import EMITTED, text_of, token_of
 from civitas.message import Message
+from civitas.message.json_form import json_form
 
 __all__ = ["Answering"]
 
@@ -90,7 +91,7 @@ class Answering:
         questions = questions_in(reply) if reply is not None else []
         if reply is None or not questions:
             return {}
-        return {"civitas": {"interrupts": questions, "conversation": reply.conversation}}
+        return {"civitas": {"interrupts": json_form(questions), "conversation": reply.conversation}}
 
     def _emitted(self, part: Message) -> str:
         if part.type in ("step", "tool", "custom"):

@@ -68,9 +68,7 @@ class ChatApi:
             raise BadRequest("an agent gives one answer; leave out 'n'", "n")
         check_tool_choice(body)
         messages = messages_in(body, "messages")
-        conversation = request.headers.get(CONVERSATION) or (body.mapping("metadata") or {}).get(
-            "conversation"
-        )
+        conversation = request.headers.get(CONVERSATION) or _conversation_in(body)
         payload, type = await self._payload(name, messages, conversation)
         answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
         reply = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
@@ -138,6 +136,10 @@ class ChatApi:
         if usage:
             yield event(base | {"choices": [], "usage": _usage(answering)})
         yield event("[DONE]")
+
+
+def _conversation_in(body: Body) -> str | None:
+    return Body(body.mapping("metadata") or {}).maybe_text("conversation")
 
 
 def tokens_of(answering: Answering) -> tuple[int, int, int]:

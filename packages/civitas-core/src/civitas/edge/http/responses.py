@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
@@ -48,9 +49,9 @@ class ResponsesApi:
         name = body.text("model")
         check_tool_choice(body)
         conversation = _conversation(body)
+        base = _response(name, body, conversation)
         payload, type = await self._payload(name, body, conversation)
         answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
-        base = _response(name, body, conversation)
         if body.flag("stream"):
             parts = answering.parts()
             first = await first_of(request, parts, "")
@@ -132,6 +133,11 @@ class ResponsesApi:
 
 
 def _response(name: str, body: Body, conversation: str | None) -> dict[str, Any]:
+    metadata = body.mapping("metadata") or {}
+    try:
+        json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise BadRequest(f"'metadata' cannot be sent back: {error}", "metadata") from None
     return {
         "id": _id_of(conversation),
         "object": "response",
@@ -142,7 +148,7 @@ def _response(name: str, body: Body, conversation: str | None) -> dict[str, Any]
         "error": None,
         "incomplete_details": None,
         "instructions": body.fields.get("instructions"),
-        "metadata": body.mapping("metadata") or {},
+        "metadata": metadata,
         "parallel_tool_calls": True,
         "previous_response_id": body.fields.get("previous_response_id"),
         "conversation": None if "conversation" not in body.fields else {"id": conversation},

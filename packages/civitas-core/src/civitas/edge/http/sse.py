@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from civitas.edge.http.leaving import CallerLeft, unless_left
-from civitas.message import to_plain
+from civitas.edge.texts import as_json
 
 __all__ = ["EventStream", "event"]
 
@@ -23,11 +22,7 @@ _ALIVE = 15.0
 
 def event(data: Any, *, name: str = "", id: str = "") -> str:
     """One event; text stands as it is, anything else as JSON."""
-    text = (
-        data
-        if isinstance(data, str)
-        else json.dumps(to_plain(data), ensure_ascii=False, default=str)
-    )
+    text = data if isinstance(data, str) else as_json(data)
     lines = [f"id: {id}"] if id else []
     lines += [f"event: {name}"] if name else []
     return "\n".join([*lines, f"data: {text}"]) + "\n\n"

@@ -99,7 +99,7 @@ class Prompt:
         try:
             text = data.decode()
             envelope = json.loads(text) if text.lstrip("\t\n\r ").startswith("{") else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadPrompt(f"it is neither UTF-8 text nor a JSON object: {error}") from error
         if envelope is None:
             envelope = {"prompt": text}
