@@ -13,7 +13,7 @@ from tests.fire.cast import Relay as FireRelay
 from tests.fire.cast import Sink as FireSink
 from tests.fire.ledger import Ledger
 
-__all__ = ["Pump", "Relay", "Sink", "Ticker", "overlaps"]
+__all__ = ["Pump", "Relay", "Sink", "Ticker", "Walker", "overlaps"]
 
 
 class _Timed:
@@ -117,3 +117,23 @@ def overlaps(moments: list[list[str]]) -> list[str]:
             found.append(f"{agent} {incarnation} at {second}, when {now} was there")
         current[agent] = incarnation
     return found
+
+
+class Walker(AgentProcess):
+    """Notes each of its steps in a ledger."""
+
+    def __init__(self, name: str, ledger: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.ledger = Path(ledger)
+
+    async def handle(self, message: Message) -> Message:
+        """Walk ten steps."""
+        for number in range(10):
+            await self.step(str(number), self.walk, message.payload, message.id, number)
+        return self.reply("done")
+
+    async def walk(self, who: str, run: str, number: int) -> None:
+        """Walk one."""
+        with self.ledger.open("a") as ledger:
+            ledger.write(f"{who} {run} {number}\n")
+        await asyncio.sleep(0.05)

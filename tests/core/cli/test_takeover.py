@@ -189,7 +189,7 @@ async def test_code_of_a_process_that_cannot_be_imported_leaves_the_version_that
     ("old", "new", "said"),
     [
         (STATE, "state: {type: memory}", "needs a state store that outlives the program"),
-        (STATE, "transport: {type: nats}", "leave --takeover out"),
+        (STATE, "transport: {type: nats}", "write state: {type: nats_kv, bucket: state}"),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(

@@ -64,3 +64,19 @@ async def test_a_process_that_the_transport_has_no_way_to_fails_to_start_at_once
         admitting(roster, meet).hello("boot-w", hello.plain())
     with pytest.raises(StartFailed, match="there is no way to it: OSError: no wings"):
         await arriving
+
+
+@pytest.mark.promise(id="SEM-1812")
+async def test_a_process_that_stands_by_is_taken_in_as_soon_as_its_place_is_free() -> None:
+    roster = Roster({"w": ProcessOptions(start=False)})
+    wires = {boot: a_peer("w") for boot in ("first", "second")}
+    desk = admitting(roster, lambda _, boot, address: wires[boot][0])
+    desk.hello("first", replace(HELLO, token="").plain())
+    next_one = replace(HELLO, token="", pid=8, address="memory:w", stands_by=True)
+    desk.hello("second", next_one.plain())
+    assert roster["w"].peer is wires["first"][0]
+    assert roster["w"].is_succeeded
+    roster["w"].left()
+    desk.place_is_free("w")
+    assert roster["w"].peer is wires["second"][0]
+    assert [kind for kind, _ in wires["second"][1].sent] == ["WELCOME"]

@@ -15,6 +15,7 @@ from civitas.cluster.durable.parcels import pack
 from civitas.cluster.durable.reader import MailboxReader
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.peers import Peers
 from civitas.errors import NodeDown
 from civitas.message import Message, Serializer
 from civitas.transport.mailboxes import Letter
@@ -31,7 +32,8 @@ async def test_an_agent_that_is_no_pool_has_one_line_for_the_conversations_of_it
         asked.append(line)
 
     holdings: Any = SimpleNamespace(
-        peers={},
+        peers=Peers(),
+        staying=SimpleNamespace(passes_on=False),
         gone=a_peer()[0],
         back=SimpleNamespace(deliveries=None),
         receivers=SimpleNamespace(foreign={}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from civitas.process import KILLED, NORMAL, SHUTDOWN, ExitKind, ExitReason, RestartType
-from civitas.process.incident import of_message
+from civitas.process.incident import of_departure, of_message
 from civitas.supervision.backoff import BackoffPolicy, delay
 from civitas.supervision.budget import RestartBudget, RestartLimits
 from civitas.supervision.intensity import RestartIntensity
@@ -119,6 +119,13 @@ def test_messages_that_are_delivered_again_use_up_no_restarts() -> None:
 def test_where_no_restart_may_be_made_none_is_made_for_such_a_message_either() -> None:
     limits = RestartLimits.checked("", 0, 60.0, "linear", 1.0, 9.0)
     assert RestartBudget(limits).spend("a", 0.0, of_message("x")) is None
+
+
+@pytest.mark.promise(id="SEM-1813")
+def test_an_os_process_that_leaves_in_order_uses_up_no_restarts() -> None:
+    limits = RestartLimits.checked("", 0, 60.0, "linear", 1.0, 9.0)
+    for spent in (budget(), RestartBudget(limits)):
+        assert [spent.spend("a", 0.0, of_departure(str(n))) for n in range(9)] == [0.0] * 9
 
 
 @pytest.mark.promise(id="SEM-411")

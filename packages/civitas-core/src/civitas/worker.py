@@ -21,7 +21,7 @@ from typing import Any, Self
 from civitas.cluster.looking import Lookout
 from civitas.cluster.member import MemberNode
 from civitas.cluster.seal import Seal
-from civitas.errors import CivitasError, ConfigurationError
+from civitas.errors import CivitasError
 from civitas.launch import (
     Fence,
     FencedLoop,
@@ -52,7 +52,8 @@ from civitas.topology.grammar import Topology
 from civitas.topology.handover import taken_over
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
-from civitas.topology.place import check_state_folder, folder_of, window_of
+from civitas.topology.place import window_of
+from civitas.topology.windows import windows_of
 from civitas.transport import Access
 from civitas.transport.presence import show
 from civitas.transport.standing import Fencing
@@ -150,6 +151,8 @@ async def work_elsewhere(
     tell: Callable[[str, str], None],
     hang_timeout: float | None,
     make_room: Callable[[], Awaitable[None]],
+    *,
+    stands_by: bool = False,
 ) -> None:
     """Host the agents of a process with `start: false`, for one root after another, until told to stop.
 
@@ -158,9 +161,10 @@ async def work_elsewhere(
         name: Of the process.
         root: The address of the root.
         stop: Done when this process is to finish what it has, and leave.
-        tell: Called with a word and a text: `waiting`, `joined`, `left`.
+        tell: Called with a word and a text: `waiting`, `standby`, `joined`, `left`.
         hang_timeout: Seconds that the event loop may be stuck; None for any time.
         make_room: Called before it joins a root; returns when that root knows the process.
+        stands_by: Whether it waits, with its agents made, while there is another process of its name.
 
     Raises:
         ConfigurationError: The root refused this process, or there is no token by which it could know it.
@@ -176,12 +180,16 @@ async def work_elsewhere(
         "agent_classes": {},
         "plugins": (),
         "root_has": (),
+        "stands_by": stands_by,
     }
     worker = _Worker(boot)
+    if stands_by:
+        worker.maker.prepare(name)
     try:
         while not stop.done():
             tell("waiting", f"for the root at {root}")
             async with worker.life() as life:
+                life.node.waits_for_place(lambda who: tell("standby", who))
                 entering = asyncio.create_task(_enter(life, make_room))
                 try:
                     await asyncio.wait({entering, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -227,7 +235,7 @@ class _Worker:
         )
         self.links = Links(self.maker.topology, self.plugins)
         told = boot["access"]
-        self.windows = _windows(self.maker.topology)
+        self.windows = windows_of(self.maker.topology)
         self.access = self.links.access() if told is None else Access(told["token"], told["keys"])
         self.telemetry = setup_from_environment()
         self.forwarder = Forwarder()
@@ -272,6 +280,7 @@ class _Life:
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
             topology=digest_of(topology),
+            stands_by=boot.get("stands_by", False),
             transport=transport,
             broker=worker.links.broker(transport),
             serializer=serializer_of(topology),
@@ -360,21 +369,6 @@ class _Life:
             self.node.name,
         )
         _leave(1)
-
-
-def _windows(topology: Topology) -> Path | None:
-    """The folder for the windows of this system's processes; None if there is none, as no command runs the system."""
-    folder = folder_of(topology)
-    if folder is None or not folder.is_dir():
-        return None
-    try:
-        check_state_folder(folder)
-    except ConfigurationError as error:  # everything else works without
-        logger.warning(
-            "nobody can look into this process while its event loop is blocked: %s", error
-        )
-        return None
-    return folder
 
 
 def _given_up(name: str, why: str) -> None:

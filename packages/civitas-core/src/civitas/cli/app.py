@@ -91,6 +91,13 @@ def run(
             "--takeover", help="Take over from the version that runs, with the runs under way."
         ),
     ] = False,
+    standby: Annotated[
+        bool,
+        typer.Option(
+            "--standby",
+            help="With --process: wait while another has its name, and take its place then.",
+        ),
+    ] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print each finished trace as a waterfall.")
     ] = False,
@@ -107,7 +114,8 @@ def run(
 
     With --process, hosts the agents of that process for a root that runs
     elsewhere: joins it, waits for it if it is not there, and joins the
-    next one when it is gone.
+    next one when it is gone. With --standby, it waits while another process
+    has that name.
 
     With --reload, new code is tried out when a file changes: while it is broken,
     the old one runs on; otherwise that is drained, and the new one started.
@@ -115,6 +123,8 @@ def run(
     changes = changes_of(settings)
     if takeover and (reload or process is not None):
         raise typer.BadParameter("--takeover goes with neither --reload nor --process")
+    if standby and (reload or process is None):
+        raise typer.BadParameter("--standby goes with --process, and not with --reload")
     if reload:
         from civitas.cli.reloading import run_reloading
 
@@ -127,7 +137,9 @@ def run(
 
         if trace:
             raise typer.BadParameter("the root shows the traces; give --trace there")
-        raise typer.Exit(host_process(topology, process, changes, verbose=verbose))
+        raise typer.Exit(
+            host_process(topology, process, changes, stands_by=standby, verbose=verbose)
+        )
     from civitas.cli.running import run_topology
 
     raise typer.Exit(

@@ -36,7 +36,12 @@ _LAST_SECONDS = 3.0
 
 @queued_output()
 def host_process(
-    topology: Path, name: str, changes: Iterable[tuple[Any, Any]] = (), *, verbose: bool
+    topology: Path,
+    name: str,
+    changes: Iterable[tuple[Any, Any]] = (),
+    *,
+    stands_by: bool = False,
+    verbose: bool,
 ) -> int:
     """Be one process of a topology until a signal stops it.
 
@@ -44,6 +49,7 @@ def host_process(
         topology: The topology.
         name: Of the process.
         changes: What holds instead of what the file says.
+        stands_by: Whether it waits while there is another process of its name, and takes its place then.
         verbose: Whether to print all of the log.
     Returns:
         The exit code, 0.
@@ -80,7 +86,9 @@ def host_process(
             loop, signals, vitals, lambda why: print_line(console, "left", name, why)
         )
         try:
-            hosting = _host(loaded, name, root, options.hang_timeout, signals, vitals, console)
+            hosting = _host(
+                *(loaded, name, root, options.hang_timeout, signals, vitals, console, stands_by)
+            )
             runner.run(hosting)
             code = 0
         finally:
@@ -110,18 +118,22 @@ async def _host(
     signals: StopSignals,
     vitals: Vitals,
     console: Console,
+    stands_by: bool,
 ) -> None:
     # Imported here: it brings what a refusal does without.
     from civitas.worker import work_elsewhere
 
     def tell(what: str, text: str) -> None:
         print_line(console, what, name, text)
-        (vitals.ready if what == "joined" else vitals.waiting)(f"{what}: {text}")
+        # One that stands by does what it was started for.
+        (vitals.ready if what in ("joined", "standby") else vitals.waiting)(f"{what}: {text}")
 
     stop = asyncio.create_task(signals.first())
     try:
         await work_elsewhere(
-            topology, name, root, stop, tell, hang_timeout, lambda: make_room(topology, name)
+            *(topology, name, root, stop, tell, hang_timeout),
+            lambda: make_room(topology, name),
+            stands_by=stands_by,
         )
     finally:
         stop.cancel()

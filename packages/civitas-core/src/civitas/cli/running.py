@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -21,6 +21,7 @@ from civitas.cli.taking_over import Takeover, check_takeover, pass_on
 from civitas.cli.trees import running_tree
 from civitas.cluster.frames import own_version
 from civitas.control import ControlServer, SystemLock, state_folder
+from civitas.control.marks import passing_on
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
@@ -83,9 +84,12 @@ def run_topology(
             begin_again_if_lost(
                 loop, signals, vitals, lambda why: reporter.line("deposed", "", why)
             )
-            taking = Takeover(runtime, lock, folder, reporter) if takeover else None
+            taking = None
+            if takeover:
+                taking = Takeover(runtime, lock, folder, reporter, elects=elects)
             digest = digest_of(loaded)
-            program = _Program(runtime, lock, elects, taking, signals, vitals, reporter, digest)
+            parts = (runtime, lock, elects, taking, signals, vitals, reporter, digest, folder)
+            program = _Program(*parts)
             try:
                 code = runner.run(program.run(ControlServer(runtime, folder), topology))
             finally:
@@ -118,10 +122,13 @@ class _Program:
         vitals: Vitals,
         reporter: EventPrinter,
         digest: str,
+        folder: Path,
     ) -> None:
+        self._folder = folder
         self._runtime = runtime
         self._digest = digest
         self._waited = False
+        self._marks = ExitStack()
         self._lock = lock
         self._elects = elects
         self._taking = taking
@@ -143,6 +150,7 @@ class _Program:
             start.result()
             with self._lock if self._elects else nullcontext():
                 async with door:
+                    runtime._node.next_program.yields_to(door.is_asked_to_pass_on)
                     if self._taking is not None:
                         self._taking.end()
                     self._tell_of_version()
@@ -155,6 +163,8 @@ class _Program:
         finally:
             stop.cancel()
             await runtime.stop()
+            await runtime._node.next_program.leave_alone()
+            self._marks.close()
             if self._taking is not None:
                 self._taking.close()
 
@@ -165,6 +175,11 @@ class _Program:
         did = {"takeover": "took over", "leads": "leads from now on", "started": "was started"}[how]
         what = f"topology {self._digest[:8]}, civitas-core {own_version()}, process {os.getpid()}"
         node.events.emit("deployed", name, how, f"{name} {did}: {what}")
+
+    def _mark_passing(self) -> None:
+        """Let those wait who come to this machine in the moment in which no program leads."""
+        if self._elects:
+            self._marks.enter_context(passing_on(self._folder))
 
     async def _start(self, topology: Path) -> None:
         def waiting(text: str) -> None:
@@ -182,9 +197,14 @@ class _Program:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done() and not stop.done():
             self._vitals.stopping()
+            self._mark_passing()
             await self._pass_on(door, stop)
         elif not ended.done():
+            if self._runtime._node.next_program.is_awaited:
+                self._mark_passing()
             await self._runtime.stop()
+        if self._runtime._node.next_program.forward is not None:
+            await door.answered(self._runtime.drain_timeout)
         await ended
         self._reporter.line("stopped", self._runtime.name, "")
         return 0
@@ -192,7 +212,9 @@ class _Program:
     async def _pass_on(self, door: ControlServer, stop: asyncio.Task[Signals]) -> None:
         """Let the other version take over, and wait until those that asked here have their answers from it."""
         runtime = self._runtime
-        passing = asyncio.create_task(pass_on(runtime, door, self._lock, self._reporter))
+        passing = asyncio.create_task(
+            pass_on(runtime, door, self._lock, self._reporter, elects=self._elects)
+        )
         await asyncio.wait({passing, stop}, return_when=asyncio.FIRST_COMPLETED)
         # That may take as long as their runs; whoever stops this program does not want to wait for it.
         await asyncio.wait({passing}, timeout=runtime.drain_timeout)

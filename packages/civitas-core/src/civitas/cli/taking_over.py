@@ -21,15 +21,10 @@ __all__ = ["Takeover", "check_takeover", "pass_on"]
 def check_takeover(topology: Topology, *, elects: bool) -> None:
     """Raise `Refused` if another version of a system cannot take over from the one that runs."""
     file = topology.source.file
-    if elects:
-        raise Refused(
-            f"{file}: over NATS a second `civitas run` stands by, and leads when the first is stopped; "
-            "leave --takeover out"
-        )
     if topology.state is None or topology.state.type == "memory":
         raise Refused(
             f"{file}: --takeover needs a state store that outlives the program; write state: "
-            "{type: sqlite, path: civitas.db}"
+            + ("{type: nats_kv, bucket: state}" if elects else "{type: sqlite, path: civitas.db}")
         )
 
 
@@ -41,11 +36,19 @@ class Takeover:
         lock: Of the system.
         folder: Its state folder.
         reporter: Says what happens.
+        elects: Whether the roots agree by the transport on who leads; then the other version may be elsewhere.
     """
 
     def __init__(
-        self, runtime: Runtime, lock: SystemLock, folder: Path, reporter: EventPrinter
+        self,
+        runtime: Runtime,
+        lock: SystemLock,
+        folder: Path,
+        reporter: EventPrinter,
+        *,
+        elects: bool,
     ) -> None:
+        self._elects = elects
         self._runtime = runtime
         self._lock = lock
         self._folder = folder
@@ -53,11 +56,15 @@ class Takeover:
         self._mark = ExitStack()
 
     async def begin(self) -> None:
-        """Have it pass on what it does; returns when this version may start.
+        """Have it pass on what it does; returns when this version may start, which may wait until it is elected.
 
         Raises:
             CivitasError: It does not.
         """
+        if self._elects:
+            await self._runtime._life.prepare()
+            self._runtime._node.next_program.take_over()
+            return
         self._mark.enter_context(taking_over(self._folder))
         await self._runtime._life.prepare()
         sockets = await take_over(self._runtime.name, self._folder)
@@ -72,14 +79,18 @@ class Takeover:
     def close(self) -> None:
         """The program ends."""
         self.end()
-        self._lock.__exit__(None, None, None)
+        if not self._elects:
+            self._lock.__exit__(None, None, None)
 
 
 async def pass_on(
-    runtime: Runtime, door: ControlServer, lock: SystemLock, reporter: EventPrinter
+    runtime: Runtime, door: ControlServer, lock: SystemLock, reporter: EventPrinter, *, elects: bool
 ) -> None:
     """Let the version that asked for it take over, and answer here whoever waits."""
     reporter.line("passing", runtime.name, "another version takes over")
+    if elects:
+        await runtime._life.pass_on(runtime.drain_timeout, _nothing, replaces=True)
+        return
 
     async def release() -> None:
         lock.__exit__(None, None, None)
@@ -92,3 +103,6 @@ async def pass_on(
 
 def _edges(runtime: Runtime) -> Iterator[PassesOn]:
     return (each for each in runtime._life.edges if isinstance(each, PassesOn))
+
+
+async def _nothing() -> None: ...

@@ -80,6 +80,12 @@ class Calls:
             if other is peer and not future.done():
                 future.set_exception(_down(peer, why))
 
+    def moved(self, peer: Peer, to: Peer) -> None:
+        """What was called at `peer` is answered by another."""
+        for id, (other, shape, future) in self._waiting.items():
+            if other is peer:
+                self._waiting[id] = to, shape, future
+
     def serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         """Do what `peer` called for, and tell it what became of that."""
         task = asyncio.get_running_loop().create_task(self._serve(peer, id, work))

@@ -266,7 +266,7 @@ class RemoteChild:
 
     def rests(self) -> None:
         """Another version takes over: a durable agent ends for that, and is not to be started again here."""
-        if self._options.get("delivery") == Delivery.DURABLE:
+        if self._options.get("delivery") == Delivery.DURABLE and not self._member.runs_on:
             self._on_exit = None
 
     def lost(self, peer: Peer, reason: ExitReason) -> None:
@@ -287,7 +287,7 @@ class RemoteChild:
         """End it, within its shutdown timeout."""
         self._on_exit = None
         peer = self._peer
-        if peer is None or self._home.tree.hands_over:
+        if peer is None or self._member.runs_on:
             return
         self.status = Status.STOPPING
         timeout = self._options.get("shutdown_timeout", 0.0)
@@ -327,11 +327,11 @@ class RemoteChild:
         self._home.tree.forget(self.name)
 
     def _cast(self, what: str, *arguments: Any) -> None:
-        if self._peer is not None and not self._home.tree.hands_over:
+        if self._peer is not None and not self._member.runs_on:
             self._peer.cast(what, self.name, *arguments)
 
     def _announce(self) -> None:
-        if self._home.tree.hands_over:
+        if self._member.runs_on:
             return
         self._untold = False
         options = self._options

@@ -18,7 +18,7 @@ __all__ = ["Door", "Take"]
 
 logger = logging.getLogger("civitas")
 
-_MEETING = (Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.INTRODUCE)
+_MEETING = (Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.INTRODUCE, Kind.LATER)
 """The frames of those who do not know each other yet."""
 
 Take: TypeAlias = Callable[..., None]

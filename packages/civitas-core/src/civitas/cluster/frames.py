@@ -76,6 +76,8 @@ class Kind(IntEnum):
     """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
     CHUNKS = 25
     """Several small chunks of a stream: the id of the request, the chunks."""
+    LATER = 26
+    """The place of a process that stands by is taken: by whom, a seal."""
 
 
 # The text of an error may hold half a character, such as a file name that is not UTF-8; it must travel all the same.

@@ -35,9 +35,12 @@ class Guest:
         root: The address of the root.
         token: Of the system.
         transport: Of this process, not open.
+        was_root: Whether it has led the system, and wants the answers to what was asked there.
     """
 
-    def __init__(self, root: str, token: str, transport: Transport) -> None:
+    def __init__(
+        self, root: str, token: str, transport: Transport, *, was_root: bool = False
+    ) -> None:
         self._root = root
         self._seal = Seal(token)
         self._transport = transport
@@ -50,6 +53,7 @@ class Guest:
             lost=self._end,
             forget=self._peers.leave,
             guest=True,
+            was_root=was_root,
         )
         desk = Desk(_NAME, self._calls, {}, {"end": lambda _: self._end(_STOPPED)})
         self._door = Door(
@@ -103,18 +107,33 @@ class Guest:
         Raises:
             NodeDown: It went away before it had answered.
         """
-        asking = asyncio.ensure_future(
-            self._calls.call(self._joining.root, "control", encode(dict(request), "request"))
-        )
+        return decode(await self.call("control", encode(dict(request), "request")))
+
+    async def call(self, what: str, *arguments: Any) -> Any:
+        """Call something at the root; who is cancelled here cancels it there.
+
+        Raises:
+            NodeDown: It went away before it had answered.
+        """
+        asking = asyncio.ensure_future(self._calls.call(self._joining.root, what, *arguments))
         either: set[asyncio.Future[Any]] = {asking, self._ended}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
                 raise NodeDown("the system", "root", self._ended.result())
-            return decode(asking.result())
+            return asking.result()
         finally:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
+
+    def cast(self, what: str, *arguments: Any) -> None:
+        """Say something to the root."""
+        self._joining.root.cast(what, *arguments)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the root is gone."""
+        return self._ended.done()
 
     async def close(self) -> None:
         """Leave. May be called twice, and without `enter`."""

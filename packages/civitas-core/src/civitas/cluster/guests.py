@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.frames import Kind
+from civitas.cluster.inherited import Inherited
 from civitas.cluster.looking import Lookout
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.peers import Peer, Peers, reach
@@ -40,10 +41,17 @@ class Guests:
         transport: Of the root.
         peers: Whose frames are taken.
         calls: Where calls are served.
+        inherited: The answers to what was asked at roots that led before, which are guests then; None if none can be.
     """
 
     def __init__(
-        self, boot: str, seal: Seal, transport: Transport, peers: Peers, calls: Calls
+        self,
+        boot: str,
+        seal: Seal,
+        transport: Transport,
+        peers: Peers,
+        calls: Calls,
+        inherited: Inherited | None = None,
     ) -> None:
         self.answers: Answers | None = None
         """Answers them; None while nobody is let in."""
@@ -54,7 +62,12 @@ class Guests:
         self._calls = calls
         self._there: dict[str, Peer] = {}
         self._lookout: Lookout | None = None
-        desk = Desk("root", calls, {"control": self._asked}, {"left": self._left})
+        desk = Desk(
+            "root",
+            calls,
+            {"control": self._asked, **(inherited.serves if inherited is not None else {})},
+            {"left": self._left, **(inherited.casts if inherited is not None else {})},
+        )
         self._takes: dict[int, Callable[..., None]] = {Kind.CALL: desk.called, Kind.CAST: desk.told}
 
     def __contains__(self, peer: Peer) -> bool:

@@ -25,8 +25,6 @@ class Tree(Protocol):
     """The tree that such a child is part of, as the root keeps it."""
 
     store: StateStore
-    hands_over: bool
-    """Whether another root takes over, so that what runs elsewhere goes on."""
     scheduler: Scheduler
     budgets: Budgets
 

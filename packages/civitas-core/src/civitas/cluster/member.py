@@ -16,16 +16,15 @@ from civitas.cluster.door import Door, Take
 from civitas.cluster.durable.at_member import MemberMailboxes
 from civitas.cluster.durable.broker import Broker
 from civitas.cluster.errands import Errands
-from civitas.cluster.facts import Facts
 from civitas.cluster.following import Following
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
-from civitas.cluster.inside import Inside
-from civitas.cluster.lent.borrowing import borrow, borrow_tools, expect
+from civitas.cluster.lent.borrowing import borrow, expect
 from civitas.cluster.letters.by_root import Detours
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.lookups import Lookups
+from civitas.cluster.member_desk import desk_for_root
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
@@ -36,7 +35,7 @@ from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver, wanted
 from civitas.cluster.timers import TimersByRoot
 from civitas.cluster.watching import HeldAtRoot
-from civitas.errors import UnknownAgent
+from civitas.errors import ConfigurationError, UnknownAgent
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
@@ -60,6 +59,7 @@ class MemberNode(Node):
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
         topology: Says which topology it has: a root with another one cannot take it over.
+        stands_by: Whether it waits while there is another process of its name, and takes its place then.
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
@@ -80,6 +80,7 @@ class MemberNode(Node):
         token: str,
         remind: float | None = None,
         topology: str = "",
+        stands_by: bool = False,
         broker: Broker | None = None,
         **parts: Any,
     ) -> None:
@@ -101,6 +102,7 @@ class MemberNode(Node):
             refused=self.end,
             forget=self.peers.leave,
             topology=topology,
+            stands_by=stands_by,
         )
         self._held = Held(name, self._copy_to_root, self.settle)
         self._letters = Letters(
@@ -128,7 +130,8 @@ class MemberNode(Node):
         self._at_root = HeldAtRoot()
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self.records = HandedOver(self.peers, self._tell_root, self.tracing)
-        self._for_root = self._make_desk()
+        self._resting = RestingMember(self, self._letters, self._mailboxes.pass_on)
+        self._for_root = desk_for_root(self)
         self._for_others = Desk(name, self.calls, self._mailboxes.asked_by_all, {})
         self._door = self._make_door()
 
@@ -146,6 +149,7 @@ class MemberNode(Node):
             Kind.WELCOME: self._welcomed,
             Kind.REFUSED: lambda _, why, *seal: self._joining.refused(why),
             Kind.INTRODUCE: self._neighbours.introduced,
+            Kind.LATER: lambda _, who, *seal: self._joining.on_later(who),
         }
         unreadable = lambda peer, why: self._tell_root("unreadable", peer.boot, why)  # noqa: E731
         return Door(self.name, self.peers, takes, meets, self._belongs, unreadable)
@@ -153,44 +157,6 @@ class MemberNode(Node):
     def _desk_for(self, peer: Peer) -> Desk:
         """What is hosted here is the root's business alone."""
         return self._for_root if peer is self._joining.root else self._for_others
-
-    def _make_desk(self) -> Desk:
-        names = self._letters.names
-        hosting = self._hosting
-        return Desk(
-            self.name,
-            self.calls,
-            {
-                "awake": hosting.awake,
-                "start": hosting.start,
-                "stop": hosting.stop,
-                "terminate_child": hosting.terminate_child,
-                "recycle": hosting.recycle,
-                "hosted": self._hosted,
-                **Inside(self, hosting).serves,
-                **RestingMember(self, self._letters).serves,
-                **self._mailboxes.asked_by_all,
-                "read": self._mailboxes.read,
-            },
-            {
-                "facts": lambda _, facts: self._lookups.hear(Facts(*facts)),
-                "forget": lambda _, name: names.unlearn(name),
-                "met": self._neighbours.there_is,
-                "leaving": lambda _, boot: names.hold_back(boot),
-                "watch_is_over": lambda _, ref: self._at_root.over(ref),
-                "gone": lambda _, *what: self._letters.part(*what),
-                "hold": hosting.hold,
-                "refuse_asks": hosting.refuse_asks,
-                "close": hosting.close,
-                "discard": hosting.discard,
-                "settled": lambda _: self._lookups.again(),
-                "handed_over": lambda _: self.on_handed_over(),
-                "stopping": lambda _: self._mailboxes.stopping(self.on_system_stop),
-                "end": lambda _: self.end(""),
-                "record": lambda _, *wants: self.records.asked(*wants),
-                "tools": lambda _, described: borrow_tools(self, described, self.call_root),
-            },
-        )
 
     # Life.
 
@@ -217,10 +183,21 @@ class MemberNode(Node):
         try:
             async with asyncio.timeout(timeout):
                 await self.call_root("leave")
-                await self.drained()
+                await (self._resting.pass_on() if await self._is_succeeded() else self.drained())
         except TimeoutError:
             said = "process %r: not all was handled in drain_timeout=%g s; the rest was dropped"
             logger.warning(said, self.name, timeout)
+
+    async def _is_succeeded(self) -> bool:
+        """Whether another process goes on with what is left here, and answers it."""
+        try:
+            return bool(await self.call_root("succeeds"))
+        except ConfigurationError:  # an older root
+            return False
+
+    def waits_for_place(self, told: Callable[[str], None]) -> None:
+        """Call `told` with who has the place of this process, where it stands by."""
+        self._joining.on_later = told
 
     async def leave_system(self) -> None:
         """Stop what is hosted, and leave."""
@@ -267,7 +244,9 @@ class MemberNode(Node):
         if self._joining.is_in:
             self._taken_over(boot, welcome)
             return
-        self.peers.met(self._joining.met(boot, welcome))
+        root = self._joining.met(boot, welcome)
+        self.peers.met(root)
+        self._letters.inherit(welcome.get("former", ()), root)
         self._following.begin(welcome)
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
@@ -279,10 +258,16 @@ class MemberNode(Node):
     def _taken_over(self, boot: str, welcome: Mapping[str, Any]) -> None:
         if self._following.takes_over(boot, welcome):
             self.peers.met(self._joining.root)
+            self._letters.inherit(welcome.get("former", ()), self._joining.root)
             self.records.asked(*wanted(welcome))
             borrow(self, welcome, self.call_root)
             self._hosting.taken_over()
             self.on_taken_over()
+
+    async def _root_passes_on(self, root: Peer) -> None:
+        """Send it nothing more of what becomes of its messages, and wait until it has what was sent before."""
+        self._letters.passes(root, self._joining.boot)
+        await root.link.flushed()
 
     async def _hosted(self, _: Peer) -> dict[str, Any]:
         """What the root that leads now finds here."""

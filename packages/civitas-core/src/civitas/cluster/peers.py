@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -136,10 +136,38 @@ class Peers(dict[str, Peer]):
         super().__init__()
         self.by_name: dict[str, Peer] = {}
         self._left: deque[str] = deque(maxlen=_REMEMBERED)
+        self._heirs: dict[str, Peer | None] = {}
+        """By the runs of roots that led before: who has the answers to what was asked there; None for this node."""
 
     def met(self, peer: Peer) -> None:
         """There is a way to another node now."""
         self[peer.boot] = self.by_name[peer.name] = peer
+
+    def inherits(self, boots: Iterable[str], heir: Peer | None) -> None:
+        """The answers to what was asked at these nodes, which led before, are for another, or for this one (None)."""
+        for boot in boots:
+            self._heirs[boot] = heir
+
+    def disinherit(self) -> None:
+        """Nobody has the answers to what was asked at a root that led before, as far as that is known."""
+        self._heirs.clear()
+
+    @property
+    def former(self) -> list[str]:
+        """The nodes that led before, and whose answers somebody has."""
+        return list(self._heirs)
+
+    def is_inherited(self, boot: str) -> bool:
+        """Whether the answers to what was asked at a node that led before are for this one."""
+        return boot in self._heirs and self._heirs[boot] is None
+
+    def is_heir(self, peer: Peer) -> bool:
+        """Whether a node has the answers to what was asked at one that led before."""
+        return any(each is peer for each in self._heirs.values())
+
+    def back_to(self, boot: str) -> Peer | None:
+        """Who is to have the answer to what a node asked; None if that is gone."""
+        return self._heirs.get(boot) or self.get(boot)
 
     def gone(self, boot: str, why: str) -> Peer | None:
         """A node is gone for good; returns what it was, if it had been met."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from civitas.cluster.calls import Calls
@@ -66,7 +66,7 @@ class MembersAtRest:
                 await self._did("interrupt")
 
     async def _did(self, what: str) -> bool:
-        calls = (self._calls.call(peer, what) for peer in self._roster.peers())
+        calls = (self._calls.call(peer, what) for peer in self._roster.ending_peers())
         done = await asyncio.gather(*calls, return_exceptions=True)
         return any(each is not False for each in done)  # one that is gone may have been at work
 
@@ -77,9 +77,11 @@ class RestingMember:
     Args:
         node: The member.
         letters: Its messages.
+        pass_on: Called first: what is kept for its agents is for others from then on.
     """
 
-    def __init__(self, node: Node, letters: Letters) -> None:
+    def __init__(self, node: Node, letters: Letters, pass_on: Callable[[], None]) -> None:
+        self._pass_on = pass_on
         self._node = node
         self._letters = letters
         self._resting = Resting(node, None)
@@ -97,8 +99,14 @@ class RestingMember:
         await self._node.drained()
         return worked
 
-    async def _rest(self, _: Peer) -> bool:
+    async def pass_on(self) -> None:
+        """Let another process go on with what is left, as soon as no step is under way."""
+        await self._rest()
+        await self._resting.interrupt()
+
+    async def _rest(self, _: Peer | None = None) -> bool:
         """Bring the agents here to rest; returns whether one was at work."""
+        self._pass_on()
         worked = self._resting.is_busy or any(len(each.outbox) for each in passing(self._letters))
         await self._resting.reach()
         for each in list(passing(self._letters)):

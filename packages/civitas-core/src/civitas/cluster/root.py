@@ -11,8 +11,6 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.child import RemoteChild
 from civitas.cluster.children import RemoteChildren
-from civitas.cluster.dead_letters import take_from_members
-from civitas.cluster.desk import Desk
 from civitas.cluster.directory import Directory
 from civitas.cluster.door import Door
 from civitas.cluster.durable.at_root import RootMailboxes
@@ -23,19 +21,22 @@ from civitas.cluster.glances import FarGlances
 from civitas.cluster.guests import Guests
 from civitas.cluster.home import Home
 from civitas.cluster.inheritance import Inheritance
+from civitas.cluster.inherited import Inherited
 from civitas.cluster.lent.borrowing import offer
-from civitas.cluster.lent.lender import lend
 from civitas.cluster.letters.accepting import AcceptedByRoot
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
+from civitas.cluster.lingering import Lingering
 from civitas.cluster.members.joining import new_boot
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.membership import Membership
 from civitas.cluster.members.roster import Roster
+from civitas.cluster.passing_on import PassingOn
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
 from civitas.cluster.resting import MembersAtRest
+from civitas.cluster.root_desk import desk_for_members
 from civitas.cluster.scaling import Scaling
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import Gathered
@@ -66,6 +67,7 @@ class RootNode(Node):
         serializer: The format of messages.
         token: Of the system: who has it may join.
         broker: What keeps messages; None if nothing does.
+        lingering: Asks the next root for the answers to what was asked here; None if there may be none.
         **parts: Of `Node`.
     """
 
@@ -79,6 +81,7 @@ class RootNode(Node):
         token: str,
         holds: Sequence[Hold] = (),
         broker: Broker | None = None,
+        lingering: Lingering | None = None,
         **parts: Any,
     ) -> None:
         super().__init__("root", **parts)
@@ -88,9 +91,9 @@ class RootNode(Node):
         self.calls = Calls()
         self.roster = Roster(processes)
         self._gathered = Gathered(self.roster, self.tracing, self.events)
-        self.hands_over = False
-        """Whether another root takes over when this one stops, so that the members are to go on."""
         self._topology = str(boot_data.get("digest", ""))
+        inherited = Inherited(self)
+        self.next_program = self._passing = PassingOn(self, inherited, lingering)
         self._given = list(boot_data["root_has"])  # what the root was given in Python
         self._relay = Relay(self.registry)
         self._children = RemoteChildren(
@@ -120,7 +123,7 @@ class RootNode(Node):
         )
         self.mailboxes.announced_by(self._directory)
         seal = Seal(token)
-        self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
+        self.guests = Guests(self.boot, seal, transport, self.peers, self.calls, inherited)
         """Those that ask something of the system without joining it."""
         self.membership = Membership(
             self.roster,
@@ -143,6 +146,7 @@ class RootNode(Node):
             has_left=self.mailboxes.has_left,
         )
         self.membership.starting.noted_by = self._accepted.noted_by
+        self.membership.inherit = inherited.take_over
         self._home = Home(
             self,
             self._children.conversations_are_down,
@@ -157,7 +161,7 @@ class RootNode(Node):
         self.others: MembersAtRest = MembersAtRest(
             *(self.roster, self._children, self.calls, self._letters, self.membership.starting)
         )
-        self._for_members = self._make_desk()
+        self._for_members = desk_for_members(self)
         self.scaling = Scaling(
             *(self.roster, self._children, self._letters, self._relay, self.calls),
             *(self.membership.scaled, self.membership.note),
@@ -182,48 +186,13 @@ class RootNode(Node):
         else:
             self.membership.departures.unreadable(peer, why)
 
-    def _make_desk(self) -> Desk:
-        return Desk(
-            self.name,
-            self.calls,
-            {
-                **self.mailboxes.asked_by_all,
-                **self._accepted.serves,
-                "bury": take_from_members(self.dead),
-                "renew": self.mailboxes.renew,
-                "meet": self._knowledge.wants_to_meet,
-                "leave": self.membership.is_leaving,
-                "take_in_hand": self.roster.take_in_hand,
-                "whereis": self._directory.tell_where,
-                "matching": lambda _, pattern: self.matching(pattern),
-                "spawn": self._spawn_for,
-                **lend(self, self.roster.tell),
-                "terminate": lambda _, sender, name: self.terminate_for(sender, name),
-                "alive": lambda _, name: self.is_alive(name),
-                "until_down": lambda _, name: self.last_words.until_down(name),
-                "monitor": lambda _, *monitor: self.monitor_for(*monitor),
-                "demonitor": lambda _, ref: self.demonitor(ref),
-            },
-            {
-                "exited": self._children.has_exited,
-                "left": self.membership.departures.left,
-                "unreachable": self.membership.cannot_reach,
-                "unreadable": self.membership.could_not_read,
-                "drop": self.roster.finished,
-                **self._accepted.casts,
-                "put_back": self.roster.put_back,
-                "event": self._children.happened,
-                **self._gathered.casts,
-                "report": self._children.reported,
-                "let_go": self._knowledge.forgets,
-            },
-        )
-
     # Life.
 
     async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
         """Wait until this root leads, where several may be started."""
-        self.lead, self.hands_over = None, False
+        self.lead = None
+        self._passing.reset()
+        self.roster.stay()
         if isinstance(self.transport, Electing):
             self.lead = await self.transport.elect(
                 lambda leader: waiting(f"{leader} leads the system"), lost
@@ -249,23 +218,26 @@ class RootNode(Node):
     async def has_started(self) -> None:
         """The tree has started."""
         self.membership.note()
+        self.membership.starting.drop_prepared()
         await self.scaling.go_on(self.supervisors)
         await self.membership.succession.settle()
 
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
         leads = self.lead is None or self.lead.holds()
-        if self.hands_over:
-            await self.membership.hand_over()
+        run_on = [each.boot for each in self.roster.remaining_peers()]
+        if self._passing.active:
+            await self.membership.hand_over(self._passing.legacy)
         else:
             await self.membership.close()
         await self.far.close()
         await self.guests.close()
-        await self.mailboxes.close(well=leads, hands_over=self.hands_over)
+        await self.mailboxes.close(well=leads, run_on=run_on)
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)
-        if not self.hands_over:
+        self._passing.has_ended()
+        if not run_on:
             self.membership.starting.close()
 
     def _welcome(self) -> dict[str, Any]:
@@ -274,6 +246,7 @@ class RootNode(Node):
             "topology": self._topology,
             "conversations": asdict(self.retention),
             **self._gathered.wanted,
+            "former": self.peers.former,
         }
 
     # The tree.
@@ -367,13 +340,18 @@ class RootNode(Node):
         """The supervisor of an agent, wherever that runs; None for a name that is not there."""
         return self._children.pool_of(name) or super().owner_of(name)
 
-    def close_door(self) -> None:
-        """Take no more work from outside; let the members know that the system stops, unless another root waits."""
+    def close_door(self, *, replaces: bool = False) -> None:
+        """Take no more work from outside; the members hear that the system stops, but for those that run on."""
         super().close_door()
-        self.mailboxes.end()
-        self.hands_over = self.lead is not None and self.lead.watched
-        if not self.hands_over:
-            self.roster.tell("stopping")
+        self._passing.begin(asked=replaces)
+        if self._passing.active:
+            self.roster.leave(replaces=replaces)
+            self.mailboxes.pass_on()
+        else:
+            self.roster.stay()
+            self.mailboxes.end()
+        for each in self.roster.ending_peers():
+            each.cast("stopping")
 
     async def matching(self, pattern: str) -> list[str]:
         """The names of the agents that match the glob `pattern`, wherever they run."""
@@ -385,8 +363,6 @@ class RootNode(Node):
         while True:
             await super().drained()
             await self._letters.drained()
-            if self.hands_over:
-                return  # the members go on
             if not await self.others.drained():
                 if await self.mailboxes.is_empty():
                     return

@@ -46,6 +46,7 @@ FRAMES: Mapping[int, Shape] = MappingProxyType(
         Kind.WELCOME: Shape(MAP),
         Kind.REFUSED: Shape(TEXT, ANY, optional=1),  # why, the seal
         Kind.INTRODUCE: Shape(TEXT, TEXT),  # name, address
+        Kind.LATER: Shape(TEXT),  # who has its place
         # The name, the message, its asker, to how many incarnations it was given, the node of that asker, whether to
         # say when it is held, whether the asker is being stopped.
         Kind.MESSAGE: Shape(TEXT, BYTES, MAYBE_TEXT, COUNT, TEXT, FLAG, FLAG),
@@ -86,6 +87,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         ),  # its id, the message, the seconds until it is sent
         "cancel_timer": Shape(TEXT),
         "leave": Shape(),
+        "succeeds": Shape(),
         "meet": Shape(TEXT),  # the boot id of another node
         "renew": Shape(TEXT),  # the agent
         "take_in_hand": Shape(TEXT, FLAG),  # the id of a message, whether the broker keeps it
@@ -103,6 +105,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "raise_budget": Shape(VALUES, VALUES),  # which, by how much
         "budget_back": Shape(VALUES, VALUES, FLAG),  # of which, how much, whether it is over
         "control": Shape(BYTES),  # a request of somebody outside the system
+        "answers": Shape(TEXTS),  # the ids of messages that were sent by a root which led before
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
         # The agent, and for how many seconds to look where its time goes.
@@ -120,6 +123,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "drain": Shape(),
         "rest": Shape(),
         "interrupt": Shape(),
+        "passes": Shape(),
         # The agent, its mailbox, how often messages were given, and those that had been finished.
         "read": Shape(TEXT, TEXT, COUNTS, COUNTS),
     }
@@ -136,6 +140,13 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "tool": Shape(BYTES),
         "store": Shape(BYTES),
         "control": Shape(BYTES),
+        "answers": Shape(
+            VALUES
+        ),  # of each that is decided its id, whether it is a reply, the answer
+        "passes": Shape(NOTHING),
+        "succeeds": Shape(
+            FLAG
+        ),  # whether another process stands by, and answers what this one does not
         "terminate": Shape(FLAG),
         "monitor": Shape(TEXT),
         "lease": Shape(VALUES),
@@ -193,6 +204,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "doing": Shape(DOINGS),
         "did": Shape(DOING),
         "let_go": Shape(TEXTS),  # names that it does not know any more
+        "fetched": Shape(TEXTS),  # the ids of messages whose answers have arrived
         # To a member.
         "facts": Shape(FACTS),
         "forget": Shape(TEXT),

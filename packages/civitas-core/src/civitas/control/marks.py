@@ -10,7 +10,7 @@ from pathlib import Path
 from civitas.errors import ConfigurationError
 from civitas.topology.place import open_state_folder
 
-__all__ = ["PASSING", "PASS_ON", "is_passing", "taking_over"]
+__all__ = ["PASSING", "PASS_ON", "is_passing", "passing_on", "taking_over"]
 
 PASS_ON = "pass_on"  # noqa: S105  (a request)
 """The request that another version sends when it is ready to start."""
@@ -41,6 +41,24 @@ def taking_over(folder: Path) -> Iterator[None]:
     finally:
         with suppress(FileNotFoundError):
             mark.unlink()
+
+
+@contextmanager
+def passing_on(folder: Path) -> Iterator[None]:
+    """While this program passes on what it does to one that may be elsewhere: whoever finds no socket waits.
+
+    Args:
+        folder: The state folder of the system.
+    """
+    mark, own = folder / _MARK, str(os.getpid())
+    with suppress(OSError):
+        mark.write_text(own)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if mark.read_text() == own:
+                mark.unlink()
 
 
 def is_passing(folder: Path) -> bool:

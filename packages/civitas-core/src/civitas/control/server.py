@@ -106,6 +106,11 @@ class ControlServer:
             if self._socket is not None and os.path.samestat(path.stat(), self._socket):
                 path.unlink()  # otherwise it is that of a process that runs the system now
 
+    def is_asked_to_pass_on(self) -> None:
+        """Another version, which is elected once this one has ended, asks for that."""
+        if not self.successor.done():
+            self.successor.set_result(None)
+
     async def release(self, sockets: Sequence[socket.socket]) -> None:
         """Let the other version take over: it has the sockets, and whoever comes now comes to it."""
         with suppress(FileNotFoundError):
@@ -117,10 +122,14 @@ class ControlServer:
         if not self._passed.done():
             self._passed.set_result(hand_sockets(self.successor.result(), sockets))
 
-    async def answered(self) -> None:
-        """Wait until those have their answers that were asking when the other version took over, and have gone."""
+    async def answered(self, within: float = _LAST_WORDS) -> None:
+        """Wait until those have their answers that were asking when the other version took over, and have gone.
+
+        Args:
+            within: Seconds for the answers.
+        """
         if self._answering:
-            await asyncio.wait(self._answering, timeout=_LAST_WORDS)
+            await asyncio.wait(self._answering, timeout=within)
         if self._clients:
             await asyncio.wait(self._clients, timeout=_TO_GO)
 
@@ -130,6 +139,8 @@ class ControlServer:
                 return refusal_of(ConfigurationError("another version is taking over already"))
             self.successor.set_result(request.get("sockets"))
             return {"ok": await self._passed}
+        if (forward := self._runtime._node.next_program.forward) is not None:
+            return await forward(request)
         if self.successor.done():
             return {PASSING: True}
         return await self._operations.answer(request)

@@ -133,15 +133,18 @@ def _root(deployment: Deployment, system: str, image: str) -> dict[str, Any]:
 def _single(
     deployment: Deployment, unit: Unit, name: str, labels: dict[str, str], image: str
 ) -> dict[str, Any]:
-    command = deployment.arguments(unit.process, deployment.topology.name)
+    command = [*deployment.arguments(unit.process, deployment.topology.name), "--standby"]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "labels": labels},
         "spec": {
             "replicas": 1,
-            "# A second process of a name that is taken is refused.": None,
-            "strategy": {"type": "Recreate"},
+            "# The new one stands by, and takes the place of the old one as that ends.": None,
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
             "selector": {"matchLabels": labels},
             "template": pod_of(deployment, labels, command, image, unit.process),
         },

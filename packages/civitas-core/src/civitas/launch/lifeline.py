@@ -75,6 +75,7 @@ def ends_with_starter(pipe: int) -> Iterator[None]:
         yield
     finally:
         over.set()
+        _live_on()
 
 
 def go_on_when_told(waits: int, pipe: int) -> dict[str, Any]:
@@ -184,6 +185,12 @@ def _end_soon_after_starter() -> None:
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
     libc.signal(signal.SIGTRAP, ctypes.cast(libc.alarm, ctypes.c_void_p))
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTRAP)
+
+
+def _live_on() -> None:
+    """Undo that: whoever goes on may outlive its starter."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0)
 
 
 class HangWatchdog:

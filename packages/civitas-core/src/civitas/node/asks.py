@@ -45,6 +45,11 @@ class PendingAsks:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def ids(self) -> list[str]:
+        """Of the messages whose answers somebody waits for."""
+        return list(self._waiting)
+
     def __contains__(self, id: object) -> bool:
         return id in self._waiting or id in self.kept
 

@@ -32,7 +32,7 @@ class Resting:
     async def reach(self) -> None:
         """Let no step of a durable agent begin any more; wait until none is under way, and the other agents are idle.
 
-        Durable agents take no further messages: those are in the store.
+        Agents whose messages are kept take no further ones.
         """
         self._begin()
         while True:
@@ -69,8 +69,9 @@ class Resting:
             if isinstance(pool, ConversationPoolProcess) and _is_durable(pool):
                 pool.pause(True)
         for cell in self._cells():
-            if cell.delivery is Delivery.DURABLE:
+            if self._node.outlives(cell):
                 cell.pause(True)
+            if cell.delivery is Delivery.DURABLE:
                 # A framework that knows its own steps ends behind the one that it is in.
                 stopping = cell.stop("another version takes over")
                 self._stopping.append(asyncio.create_task(stopping))

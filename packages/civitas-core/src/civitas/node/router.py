@@ -24,6 +24,7 @@ from civitas.node.dead.letters import subject_of
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.last_words import LastWords
+from civitas.node.next_program import Alone, NextProgram
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.others import Others
@@ -55,13 +56,11 @@ class Router:
     """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
     awaits: Callable[[str], bool]
     """Whether somebody here waits for the answer to a message, by its id."""
-    asks: PendingAsks
-    """Those that wait here for an answer."""
+    asks: PendingAsks  # those that wait here for an answer
     last_words: LastWords
     _handover: Handover
     _withdrawals: Withdrawals
-    thread: int
-    """The one that runs it."""
+    thread: int  # the one that runs it
 
     def __init__(self, name: str, tracing: Tracing) -> None:
         self.name = name
@@ -69,8 +68,7 @@ class Router:
         self.registry = Registry()
         self.from_outside = Accepted(self.registry)
         self.events = Events(name)
-        self.open = False
-        """Whether work from outside is taken."""
+        self.open = False  # whether work from outside is taken
         self.stops = False
         """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
         self._outside = Outside(self)
@@ -85,8 +83,12 @@ class Router:
         """Called when an agent here is about to wait for another, or for room at one elsewhere, with both names."""
         self.stays: Callable[[Message, DeadLetterReason], bool] = lambda message, reason: False
         """Whether a message that nobody here will handle stays where it is kept."""
-        self.dead = KeptLetters()
-        """The messages that nobody will handle, until somebody has looked at them."""
+        self.next_program: NextProgram = Alone()
+        self.is_passed_on: Callable[[Message, DeliveryError], bool] = lambda message, error: False
+        """Whether another program answers a message, so that whoever asked does not hear that its agent has ended."""
+        self.outlives: Callable[[Cell], bool] = lambda cell: cell.delivery is Delivery.DURABLE
+        """Whether the messages of an agent outlive this program."""
+        self.dead = KeptLetters()  # what nobody will handle, until somebody has looked at it
         self.recording: Callable[[Message], None] = lambda message: None
         """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
@@ -97,8 +99,8 @@ class Router:
         self.open = True
         self._outside.begin()
 
-    def close_door(self) -> None:
-        """Take no more work from outside: the system is about to stop."""
+    def close_door(self, *, replaces: bool = False) -> None:
+        """Take no more work from outside: the system stops, or a new version goes on, and starts all again."""
         self.open = False
         self.stops = True
 
@@ -285,7 +287,7 @@ class Router:
 
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
-        if request.reply_to is None:
+        if request.reply_to is None or self.is_passed_on(request, error):
             return
         if request.reply_to == self.name:
             self.asks.answer(request.id, error)

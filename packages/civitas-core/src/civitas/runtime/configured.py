@@ -75,6 +75,7 @@ def configured(
             access.token,
             holds,
             links.broker(transport, kept),
+            links.lingering(access),
         )
     else:
         options.pop("transport", None)  # it may stand there before anything is to be carried

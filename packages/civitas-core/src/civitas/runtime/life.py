@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
 
 from civitas.edge import Edge, PassesOn
 from civitas.errors import CivitasError, ConfigurationError, NodeDown, StartFailed
@@ -152,7 +152,10 @@ class Life:
             return
         refuse_to_wait("stop()", "no agent is running any more")
         if self.root is not None and self._stopping is None:
-            stopping = self._stop(self.root, drain_timeout)
+            if self._node.next_program.is_awaited:
+                stopping = self._pass_on(self.root, drain_timeout, _nothing)
+            else:
+                stopping = self._stop(self.root, drain_timeout)
             self._stopping = asyncio.get_running_loop().create_task(stopping)
         if self._stopping is not None:
             await asyncio.shield(self._stopping)
@@ -185,17 +188,24 @@ class Life:
         await self._close()
         self._finish(root.gave_up)
 
-    async def pass_on(self, drain_timeout: float, release: Callable[[], Awaitable[object]]) -> None:
+    async def pass_on(
+        self,
+        drain_timeout: float,
+        release: Callable[[], Awaitable[object]],
+        *,
+        replaces: bool = False,
+    ) -> None:
         """Stop, and let another program go on with what is left: it answers those that wait for durable agents here.
 
         Args:
             drain_timeout: Seconds for the steps under way to end, and for the agents that are not durable.
             release: Called when the other program may start. Nothing runs here any more then.
+            replaces: Whether that one was elected, and starts the processes again that this one started.
         """
         if self.root is None or self._stopping is not None:
             await self.stop(drain_timeout)
             return
-        passing = self._pass_on(self.root, drain_timeout, release)
+        passing = self._pass_on(self.root, drain_timeout, release, replaces=replaces)
         self._stopping = asyncio.get_running_loop().create_task(passing)
         await asyncio.shield(self._stopping)
 
@@ -204,13 +214,16 @@ class Life:
         root: SupervisorProcess,
         drain_timeout: float,
         release: Callable[[], Awaitable[object]],
+        *,
+        replaces: bool = False,
     ) -> None:
         node, runs = self._node, self._node.runs
         assert runs is not None  # it is the root
-        passing = [edge for edge in self.edges if isinstance(edge, PassesOn)]
+        elected = node.lead is not None
+        passing = [each for each in self.edges if isinstance(each, PassesOn) and not elected]
         for edge in passing:  # before anybody is refused
             edge.let_go()
-        node.close_door()
+        node.close_door(replaces=replaces)
         runs.ending.passes_on = True
         await node.scheduler.stop()
         for each in self.edges:
@@ -230,18 +243,22 @@ class Life:
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None
-        waiting: asyncio.Task[None] | None = None
+        waiting: list[asyncio.Task[None]] = []
         try:
             await self._dismiss()
-            waiting = await runs.pass_on()
+            waiting.append(await runs.pass_on())
+            waiting.append(node.loop.create_task(node.next_program.linger()))
             self._equipment.release()
             await release()
-            await self._answered(waiting)
+            with suppress(TimeoutError):  # a program that is elected may be long in coming
+                async with asyncio.timeout(drain_timeout if elected else None):
+                    await self._answered(waiting)
             for edge in passing:
                 await edge.handed_on()
         finally:
-            if waiting is not None:
-                waiting.cancel()  # the other program has gone before it took over
+            for task in waiting:
+                task.cancel()  # the other program has gone before it took over
+            self.leave_askers()
             await self._close()
             self._finish(root.gave_up)
 
@@ -249,12 +266,15 @@ class Life:
         """Do not wait any longer for what the other program answers: whoever still waits here is told so."""
         self._node.asks.refuse_outside(_answered_elsewhere)
 
-    async def _answered(self, answering: asyncio.Task[None]) -> None:
+    async def _answered(self, answering: Collection[asyncio.Task[None]]) -> None:
         """Wait until those that wait for durable agents have their answers, or have left."""
-        while not answering.done() and len(self._node.asks):
-            await asyncio.wait({answering}, timeout=_LOOK)
-        answering.cancel()
-        await asyncio.wait({answering})
+        while left := [each for each in answering if not each.done()]:
+            if not len(self._node.asks) and self._node.next_program.is_there:
+                break
+            await asyncio.wait(left, timeout=_LOOK)
+        for each in answering:
+            each.cancel()
+        await asyncio.wait(answering)
 
     async def _close(self) -> None:
         self.edge_url = None
@@ -341,3 +361,6 @@ def _names(child: ChildSpec) -> Iterator[str]:
     yield child.name
     for each in getattr(child, "children", ()):
         yield from _names(each)
+
+
+async def _nothing() -> None: ...

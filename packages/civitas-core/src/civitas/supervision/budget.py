@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
-from civitas.process.incident import is_of_message
+from civitas.process.incident import is_departure, is_of_message
 from civitas.process.options import choose, positive
 from civitas.supervision.backoff import BackoffPolicy, delay
 from civitas.supervision.history import Past
@@ -94,7 +94,8 @@ class RestartBudget:
             now: Seconds of any steady clock.
             incident: What ended it together with others, such as the end of their OS process: counted once. A message
                 that is delivered again is not counted, as it must not use up the restarts of the siblings; but whoever
-                may make no restart at all makes none for it either.
+                may make no restart at all makes none for it either. Nor is the end of a process that was stopped in
+                order: it will be there again.
 
         Returns:
             Seconds to wait before it, or None if it is one too many.
@@ -107,7 +108,9 @@ class RestartBudget:
                 return known.wait
             return self._delay(restarts=again, chance=random.random())
         wait = None
-        if incident and self._makes_any and is_of_message(incident):
+        if is_departure(incident):
+            wait = 0.0
+        elif incident and self._makes_any and is_of_message(incident):
             wait = self._delay(restarts=1, chance=random.random())
         else:
             if self._intensity.add(child, now):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
-__all__ = ["Electing", "Lead", "Leader", "Terms", "Vigil", "steady"]
+__all__ = ["Electing", "Lead", "Leader", "Terms", "Vigil", "Yielding", "steady"]
 
 _LONGEST_SILENCE = 3.5
 """Seconds without a renewal after which a root that waits takes over: with all that follows, less than 5."""
@@ -238,3 +238,16 @@ class Electing(Protocol):
             ConfigurationError: What decides cannot be reached, or does not let this process in.
         """
         ...
+
+
+@runtime_checkable
+class Yielding(Protocol):
+    """What the transport of a root may offer where a new version takes over from one that goes on otherwise.
+
+    Attributes:
+        takes_over: Whether this root, while it waits, asks whichever leads to pass on what it does.
+        yields: Called in the loop of this root, while it leads, when another one asks for that, perhaps often.
+    """
+
+    takes_over: bool
+    yields: Callable[[], None]

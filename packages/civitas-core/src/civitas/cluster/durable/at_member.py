@@ -14,6 +14,7 @@ from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
 from civitas.cluster.letters.letters import Letters, Local
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.peers import Peer
+from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.node.dead.kept import KeptLetters
@@ -31,6 +32,10 @@ class HostNode(Local, Protocol):
 
     stays: Callable[[Message, DeadLetterReason], bool]
     """Whether a message that nobody here will handle stays where it is kept."""
+    is_passed_on: Callable[[Message, DeliveryError], bool]
+    """Whether another program answers a message."""
+    outlives: Callable[[Cell], bool]
+    """Whether the messages of an agent outlive this program."""
     dead: KeptLetters
 
     def close_door(self) -> None:
@@ -74,7 +79,9 @@ class MemberMailboxes:
                 partial(node.call_root, "renew"),
                 partial(node.call_root, "meet"),
             )
-            node.stays = self._durable.keep
+            staying = self._durable.staying
+            node.stays, node.is_passed_on = staying.keep, staying.is_passed_on
+            node.outlives = staying.outlives
             node.dead.kept_elsewhere = self._durable.burying.keeps
         self._addresses: dict[str, str] = {}
 
@@ -148,7 +155,12 @@ class MemberMailboxes:
         """What is not handled stays where it is from now on."""
         self._close_door()
         if self._durable is not None:
-            self._durable.ending = True
+            self._durable.staying.ending = True
+
+    def pass_on(self) -> None:
+        """Another process goes on with what is not handled."""
+        if self._durable is not None:
+            self._durable.staying.pass_on()
 
     def stopping(self, then: Callable[[], None]) -> None:
         """The whole system stops."""

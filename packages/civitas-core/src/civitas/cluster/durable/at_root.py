@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.letters.letters import Letters, Local
 from civitas.cluster.letters.relay import Relay
 from civitas.cluster.peers import Peer
-from civitas.errors import ConfigurationError
+from civitas.errors import ConfigurationError, DeliveryError
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.node.dead.kept import KeptLetters
@@ -44,6 +44,10 @@ class RootTree(Local, Protocol):
     boot: str
     stays: Callable[[Message, DeadLetterReason], bool]
     """Whether a message that nobody here will handle stays where it is kept."""
+    is_passed_on: Callable[[Message, DeliveryError], bool]
+    """Whether another program answers a message."""
+    outlives: Callable[[Cell], bool]
+    """Whether the messages of an agent outlive this program."""
     dead: KeptLetters
 
 
@@ -78,7 +82,9 @@ class RootMailboxes:
             self._durable = letters.keeping(
                 tree, broker.mailboxes, lambda: tree.boot, self._renew_here, _knows_all, moves=True
             )
-            tree.stays = self._durable.keep
+            staying = self._durable.staying
+            tree.stays, tree.is_passed_on = staying.keep, staying.is_passed_on
+            tree.outlives = staying.outlives
             burying = self._durable.burying
             tree.dead.kept_elsewhere = burying.keeps
             tree.dead.beside_broker(lambda: burying.box)
@@ -110,7 +116,7 @@ class RootMailboxes:
             ConfigurationError: The broker cannot keep messages, or has one of them with other settings.
         """
         if self._durable is not None and self._granting is not None and self._wants_some:
-            self._durable.ending = False
+            self._durable.staying.reset()
             await self._granting.open()
             await self._durable.open(_PATIENCE)
 
@@ -272,18 +278,23 @@ class RootMailboxes:
     def end(self) -> None:
         """What is not handled stays where it is from now on: the system stops."""
         if self._durable is not None:
-            self._durable.ending = True
+            self._durable.staying.ending = True
+
+    def pass_on(self) -> None:
+        """Another root goes on with what is not handled, and takes it out of the mailboxes."""
+        if self._durable is not None:
+            self._durable.staying.pass_on()
 
     async def is_empty(self) -> bool:
         """Whether nothing is in the mailboxes."""
         return self._granting is None or await self._granting.is_empty()
 
-    async def close(self, *, well: bool, hands_over: bool = False) -> None:
+    async def close(self, *, well: bool, run_on: Collection[str] = ()) -> None:
         """Read and put nothing any more. What is not finished stays.
 
         Args:
             well: Whether the system stops; otherwise another root leads, and the mailboxes are its business.
-            hands_over: Whether the other processes run on, for another root.
+            run_on: The runs of the processes that go on with theirs, for another root.
         """
         if self.shared is not None:
             self.shared.clear()
@@ -294,7 +305,7 @@ class RootMailboxes:
         if self._durable is not None:
             await self._durable.close()
         if self._granting is not None:
-            await self._granting.close(well=well, hands_over=hands_over)
+            await self._granting.close(well=well, run_on=run_on)
 
 
 def _unannounced(name: str, agent: AgentProcess) -> None: ...

@@ -14,8 +14,8 @@ from civitas.cluster.durable.entries import Before, KeptEntry
 from civitas.cluster.durable.finishing import Finishing
 from civitas.cluster.durable.lanes import Lanes, Settled
 from civitas.cluster.durable.order import LaneId
-from civitas.cluster.durable.origin import FromMailbox
 from civitas.cluster.durable.reader import MailboxReader
+from civitas.cluster.durable.staying import Staying
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
@@ -26,7 +26,7 @@ from civitas.errors import NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, loads
 from civitas.node import Recipient, Registry
-from civitas.process import Cell, Delivery, Entry, Mailbox
+from civitas.process import Entry, Mailbox
 from civitas.transport.mailboxes import Mailboxes
 
 __all__ = ["Durable", "Renewal"]
@@ -98,8 +98,6 @@ class Durable:
         self.back = back
         self.cycles = cycles
         self.gone = one_that_is_gone()
-        self.ending = False
-        """Whether what is not handled any more stays in the mailboxes: the system, or this process, ends."""
         self._make = make
         self._boot = boot
         self._serializer = serializer
@@ -114,6 +112,7 @@ class Durable:
         self._lines: Lanes | None = None
         self._finishing: Finishing | None = None
         self.burying = Burying(serializer, registry, node.foreign)
+        self.staying = Staying(node, back, self.burying)
         self._opening: asyncio.Task[None] | None = None
         self._readers: dict[str, MailboxReader] = {}
         self._renewing: dict[str, asyncio.Task[None]] = {}
@@ -247,30 +246,6 @@ class Durable:
         if reader is not None:
             reader.withdraw(message_id)
 
-    def keep(self, message: Message, reason: DeadLetterReason) -> bool:
-        """Whether a message stays in its mailbox and is not a dead letter, as more than its agent ends."""
-        origin = self.receivers.foreign.get(message.id)
-        kept = origin.kept if isinstance(origin, FromPeer) else None
-        ends = self.ending and reason is DeadLetterReason.TERMINATED
-        if not isinstance(kept, FromMailbox):
-            if ends and self._root_has_it(origin):
-                del self.receivers.foreign[message.id]  # so that the root is not told
-                self.back.deliveries.put_back(message.id)
-                return True
-            self.burying.lost(message, reason)
-            return False
-        if not ends:
-            kept.dead = message, reason
-            return False
-        del self.receivers.foreign[message.id]
-        kept.let_go()
-        return True
-
-    def _root_has_it(self, origin: object) -> bool:
-        """Whether the root has handed a message on out of a mailbox, in which it stays until it is finished here."""
-        cell = origin.cell if isinstance(origin, FromPeer) else None
-        return isinstance(cell, Cell) and cell.delivery != Delivery.AT_MOST_ONCE
-
     @property
     def idle(self) -> bool:
         """Whether nothing that was read here is unfinished, and nothing stands behind it."""
@@ -315,9 +290,9 @@ class Durable:
 
     async def is_awaited(self, boot: str, message_id: str) -> bool:
         """Whether somebody of a node waits for the answer to a message."""
-        if boot == self._boot():
+        if boot == self._boot() or self.peers.is_inherited(boot):
             return self.receivers.awaits(message_id)
-        peer = self.peers.get(boot)
+        peer = self.peers.back_to(boot)
         if peer is None:
             return False
         with suppress(NodeDown):
@@ -331,7 +306,8 @@ class Durable:
 
     def knows(self, boot: str) -> bool:
         """Whether there is a way to a node, or it is this one or known to be gone."""
-        return boot in self.peers or boot == self._boot() or self.peers.has_left(boot)
+        peers = self.peers
+        return bool(peers.back_to(boot)) or boot == self._boot() or peers.has_left(boot)
 
     async def meet(self, boot: str) -> None:
         """Let the root show a way to a node that put something into a mailbox and is not known here.

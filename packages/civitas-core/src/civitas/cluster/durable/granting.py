@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +79,8 @@ class Granting:
         self._addresses: dict[str, str] = {}
         self._holders: dict[str, str] = {}
         """The run of the node that reads a mailbox, by agent."""
+        self._handing: dict[str, tuple[str, asyncio.Future[None]]] = {}
+        """The run of the node that a mailbox is being handed to, by agent, and what is done when it has it."""
         self._left: OrderedDict[str, Left] = OrderedDict()
         """What processes left behind, by their runs."""
 
@@ -148,9 +150,15 @@ class Granting:
         # Whoever had it before the root was there has not said what was in hand.
         is_known = before is not None or had_it
         left = self._left.get(before or "", Left(is_known=is_known))
-        first = await self._keeper.fence(address, look=not left.is_known)
-        given = await self._count(address, left, first)
-        self._holders[name] = boot
+        over = asyncio.get_running_loop().create_future()
+        self._handing[name] = boot, over
+        try:
+            first = await self._keeper.fence(address, look=not left.is_known)
+            given = await self._count(address, left, first)
+            self._holders[name] = boot
+        finally:
+            del self._handing[name]
+            over.set_result(None)
         return Handed(given, left.finished)
 
     async def renew(self, name: str, boot: str) -> Mapping[str, int]:
@@ -159,6 +167,12 @@ class Granting:
         Raises:
             ConfigurationError: It does not have the mailbox any more, or the broker cannot be reached.
         """
+        to, over = self._handing.get(name, ("", None))
+        if (
+            over is not None and to == boot
+        ):  # it went on under another root, and has lost what it asked for
+            await over
+            return {}
         if self._holders.get(name) != boot:
             raise ConfigurationError(f"the mailbox of {name!r} is not that of this process")
         await self._keeper.fence(self._addresses[name], look=False)
@@ -197,12 +211,12 @@ class Granting:
                 if name not in self._addresses:
                     await self._keeper.remove(address)
 
-    async def close(self, *, well: bool, hands_over: bool = False) -> None:
+    async def close(self, *, well: bool, run_on: Collection[str] = ()) -> None:
         """The system stops.
 
         Args:
             well: Whether whoever had a mailbox has put back what was not finished: then the next start counts nothing.
-            hands_over: Whether the other processes go on with theirs.
+            run_on: The runs of the processes that go on with theirs.
         """
         if self._is_open and well:
             try:
@@ -210,7 +224,7 @@ class Granting:
                     fences = (
                         self._keeper.fence(self._addresses[name], look=False)
                         for name, holder in self._holders.items()
-                        if holder == self._boot or not hands_over
+                        if holder not in run_on
                     )
                     await asyncio.gather(*fences)
             except Exception as error:

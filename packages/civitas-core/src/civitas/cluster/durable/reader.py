@@ -14,6 +14,7 @@ from civitas.cluster.durable.lanes import Settled
 from civitas.cluster.durable.order import InOrder, LaneId
 from civitas.cluster.durable.origin import FromMailbox
 from civitas.cluster.durable.parcels import KeptMessage, unpack
+from civitas.cluster.durable.staying import Staying
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.incoming import Receivers
@@ -50,6 +51,8 @@ class Holdings(Protocol):
     cycles: Cycles
     gone: Peer
     """Stands for a node that is not there any more."""
+    staying: Staying
+    """What stays in the mailboxes."""
 
     @property
     def receivers(self) -> Receivers:
@@ -253,6 +256,8 @@ class MailboxReader:
 
     def _deliver(self, letter: Letter, kept: KeptMessage) -> None:
         holdings = self._holdings
+        if holdings.staying.passes_on:
+            return  # whoever goes on reads it again
         message, receivers = kept.message, holdings.receivers
         times = self._given.pop(message.id, 0) if self._given else 0
         done = self._done_before.pop(message.id, 0) if self._done_before else 0
@@ -260,7 +265,7 @@ class MailboxReader:
             message = message._again(max(times, message.attempt))
         key = self._key(message)
         held = FromMailbox(
-            holdings.peers.get(kept.boot) or holdings.gone,
+            holdings.peers.back_to(kept.boot) or holdings.gone,
             message,
             holdings.back,
             letter,

@@ -147,7 +147,9 @@ class Incoming:
         What becomes of it is for that one from now on.
         """
         origin = self._receivers.foreign.get(id)
-        if not isinstance(origin, FromPeer) or not origin.peer.gone:
+        if not isinstance(origin, FromPeer):
+            return False
+        if not (origin.peer.gone or (origin.peer is peer and self._peers.is_heir(peer))):
             return False
         if not isinstance(origin.cell, Cell):
             return False
@@ -224,6 +226,12 @@ class Incoming:
             producer = self._peers.get(origin.cell.boot or "")
             if producer is not None:
                 producer.signal(Kind.ROOM, message_id, taken)
+
+    def passes(self, peer: Peer, heir: Peer) -> None:
+        """What becomes of all that came from one node is for another from now on."""
+        for origin in self._receivers.foreign.values():
+            if isinstance(origin, FromPeer) and origin.peer is peer:
+                origin.peer = heir
 
     def left(self, peer: Peer) -> None:
         """A node is gone: nobody there waits for an answer any more."""

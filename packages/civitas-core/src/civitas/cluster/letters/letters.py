@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +19,8 @@ from civitas.cluster.letters.origin import Back, FromBeside
 from civitas.cluster.letters.outgoing import Outgoing, Senders
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.names import Names
-from civitas.cluster.peers import Peers
+from civitas.cluster.next_root import NextRoot
+from civitas.cluster.peers import Peer, Peers
 from civitas.errors import AgentTerminated, NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
@@ -78,6 +79,8 @@ class Letters:
         self._local = local
         self._peers = peers
         self._calls = calls
+        self._heirs: list[tuple[str, NextRoot]] = []
+        """By the runs of roots that pass on, whoever comes next."""
         self.out = Outgoing(
             local,
             peers,
@@ -186,6 +189,29 @@ class Letters:
             elif each.boot is None and each.facts.node == peer.name:
                 each.outbox.lost()  # it died before it had started that agent
         self.into.left(peer)
+
+    def passes(self, root: Peer, own_boot: str) -> None:
+        """The root passes on what it does: what becomes of its messages is for the next one, once that is there."""
+        heir = NextRoot(own_boot)
+        self._heirs.append((root.boot, heir))
+        self.into.passes(root, heir.peer)
+        self._peers.inherits([*self._peers.former, root.boot], heir.peer)
+
+    def inherit(self, former: Collection[str], root: Peer) -> None:
+        """This root leads now; what becomes of the messages of these, which led before, is for it."""
+        self._peers.disinherit()
+        self._peers.inherits(former, root)
+        heirs, self._heirs = self._heirs, []
+        for boot, heir in heirs:
+            if boot in former:
+                self._calls.moved(heir.peer, root)
+                heir.is_there(root)
+                self.into.passes(heir.peer, root)
+            else:
+                heir.peer.gone = "another root leads, and does not know of it"
+                self._calls.lost(heir.peer, heir.peer.gone)
+                heir.peer.leave()
+                self.into.left(heir.peer)
 
     def is_sending(self) -> bool:
         """Whether another node is not finished with something that this one sent."""

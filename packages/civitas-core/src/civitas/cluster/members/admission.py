@@ -31,6 +31,9 @@ class Hello:
         token: What the root gave it when it started it; empty for one that somebody else started.
         joined: Whether it believes that it has joined already.
         guest: Whether it only wants to ask something.
+        topology: Says which topology it has.
+        stands_by: Whether it waits while there is another process of its name, and takes its place then.
+        was_root: Whether it is a guest that has led the system, and wants the answers to what was asked there.
     """
 
     version: int
@@ -43,6 +46,8 @@ class Hello:
     joined: bool = False
     guest: bool = False
     topology: str = ""
+    was_root: bool = False
+    stands_by: bool = False
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Hello:
@@ -120,7 +125,7 @@ def comes_back(hello: Hello, member: Member | None) -> bool:
 
 
 def refusal(hello: Hello, member: Member | None, epoch: Epoch) -> str:
-    """Why a process is not taken in; empty if it is."""
+    """Why a process is not taken in; empty if it is, or stands by."""
     name = hello.name
     if hello.version != CLUSTER_VERSION:
         older = "there" if hello.version < CLUSTER_VERSION else "at the root"
@@ -131,13 +136,15 @@ def refusal(hello: Hello, member: Member | None, epoch: Epoch) -> str:
     if epoch.ending:
         return "the runtime stops"
     if hello.guest:
-        return epoch.guests
+        return "" if hello.was_root else epoch.guests
     if member is None:
         known = ", ".join(sorted(epoch.names)) or "none"
         return f"the root's topology has no process {name!r}; it has: {known}"
     if hello.joined:
         return f"process {name!r} could not be reached for a while, and the root went on without it"
     if member.peer is not None:
+        if hello.stands_by and not member.options.start:
+            return ""
         return f"there is already a process {name!r} (pid {member.pid}); end it first"
     if member.options.start and hello.token != member.token:
         return f"process {name!r} is started by the root; 'start: false' is for one that is not"

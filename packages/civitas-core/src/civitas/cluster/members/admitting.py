@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from civitas.cluster.members.admission import (
     is_of_another_version,
     refusal,
 )
-from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.roster import Member, NextProcess, Roster
 from civitas.cluster.peers import Peer, way_to
 from civitas.cluster.seal import Seal
 from civitas.errors import ConfigurationError, StartFailed
@@ -28,9 +29,9 @@ __all__ = ["Admitting"]
 logger = logging.getLogger("civitas")
 
 _REFUSALS = 32
-"""How many at once are told that they were refused."""
+"""How many at once are told that they were refused, or stand by."""
 _HEARD = 5.0
-"""Seconds for a process to hear that it was refused."""
+"""Seconds for a process to hear that."""
 
 
 class Admitting:
@@ -74,7 +75,7 @@ class Admitting:
         self._gone = gone
         self._ended = ended
         self._refused: set[Link] = set()
-        """The ways to those that were refused a moment ago."""
+        """The ways to those that were told so a moment ago."""
 
     def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
         """Whether the sender of a frame has the token of this system, or is of another version and told that."""
@@ -103,8 +104,26 @@ class Admitting:
             self._guests.hello(boot, hello)
         elif member is None or why:
             self._refuse(hello, boot, why)
+        elif member.peer is not None:
+            self._let_stand_by(member, hello, boot)
         else:
             self._admit(member, hello, boot)
+
+    def _let_stand_by(self, member: Member, hello: Hello, boot: str) -> None:
+        known, member.successor = member.successor, NextProcess(hello, boot, time.monotonic())
+        if known is None or known.boot != boot:
+            self._say(
+                hello, boot, Kind.LATER, f"process {member.name!r} is there (pid {member.pid})"
+            )
+
+    def place_is_free(self, name: str) -> None:
+        """A process is gone: take in another one of its name that stands by."""
+        member = self._roster.get(name)
+        if member is None or member.peer is not None or self._roster.ending:
+            return
+        next_one, member.successor = member.successor, None
+        if next_one is not None and next_one.is_there:
+            self._admit(member, next_one.hello, next_one.boot)
 
     def _admit(self, member: Member, hello: Hello, boot: str) -> None:
         try:
@@ -126,13 +145,15 @@ class Admitting:
         member = self._roster.get(hello.name)
         if member is not None and hello.token == member.token:
             self._fail(member, ConfigurationError(why))
+        self._say(hello, boot, Kind.REFUSED, why)
+
+    def _say(self, hello: Hello, boot: str, kind: Kind, text: str) -> None:
         if len(self._refused) == _REFUSALS:
             return  # it asks again, or somebody looks into its log
         link = way_to(self._transport, hello.address)
         self._refused.add(link)
-        Peer(hello.name, boot, hello.address, link, self._boot).introduce(
-            Kind.REFUSED, self._seal, why
-        )
+        stranger = Peer(hello.name, boot, hello.address, link, self._boot)
+        stranger.introduce(kind, self._seal, text)
         asyncio.get_running_loop().call_later(_HEARD, self._heard, link)
 
     def _fail(self, member: Member, error: Exception) -> None:

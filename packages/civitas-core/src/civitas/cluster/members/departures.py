@@ -14,6 +14,7 @@ from civitas.cluster.peers import Peer
 from civitas.launch import Exit, OsProcess
 from civitas.launch.in_hand import Noted, read_in_hand
 from civitas.process import ExitReason
+from civitas.process.incident import of_departure
 
 __all__ = ["Bereaved", "Departures"]
 
@@ -82,11 +83,13 @@ class Departures:
         # Before the tree of a root that takes over has started, nobody else knows.
         member.was_left = member.is_in_doubt
         member.left()
-        peer.incident = self._incidents.of(peer.boot, again)
+        peer.incident = of_departure(peer.boot) if well else self._incidents.of(peer.boot, again)
         reason = node_down(member.name, peer.incident, why)
         self._bereaved.lost_with(peer, reason)
         if not self._roster.ending and member.dismissed is None:
-            logger.error("process %r is down: %s", member.name, why)
+            logger.log(
+                logging.INFO if well else logging.ERROR, "process %r is down: %s", member.name, why
+            )
             self._bereaved.node_is_down(member.name, why)
         for other in self._knowledge.acquaintances(peer.boot):
             other.cast("gone", peer.boot, why, in_hand)

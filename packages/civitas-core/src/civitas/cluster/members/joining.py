@@ -24,6 +24,8 @@ logger = logging.getLogger("civitas")
 
 _UNANSWERED = 5.0
 """Seconds after which it is said that the root does not answer."""
+_STILL_THERE = 1.0
+"""Seconds after which a process that stands by says so again."""
 _LAST_FRAMES = 1.0
 """Seconds for what was sent last to reach the root."""
 
@@ -49,7 +51,9 @@ class Joining:
         refused: Called with the reason when another root has gone on without it.
         forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
         guest: Whether it only wants to ask something, and hosts nothing.
+        was_root: Whether it is a guest that has led the system.
         topology: Says which topology it has.
+        stands_by: Whether it waits while there is another process of its name, and takes its place then.
     """
 
     def __init__(
@@ -66,7 +70,9 @@ class Joining:
         refused: Callable[[str], None] | None = None,
         forget: Callable[[], None],
         guest: bool = False,
+        was_root: bool = False,
         topology: str = "",
+        stands_by: bool = False,
     ) -> None:
         self.boot = new_boot()
         """Of this membership; another for each root that is sought."""
@@ -80,8 +86,11 @@ class Joining:
         self._silent = silent or lost
         self._refused = refused or lost
         self._forget = forget
-        self._guest = guest
+        self._guest, self._was_root = guest, was_root
         self._topology = topology
+        self._stands_by = stands_by
+        self.on_later: Callable[[str], None] = _nothing
+        """Called with who has its place, where it stands by."""
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
         self._reminder: asyncio.TimerHandle | None = None
@@ -136,6 +145,21 @@ class Joining:
         # Its boot id is not known before it answers.
         self._root = reach(self._transport, "root", "", self._address, self.boot, self._lost)
         self._say_hello()
+        if self._stands_by:
+            self._say_later_that_it_stands_by()
+
+    def _say_later_that_it_stands_by(self) -> None:
+        if self._reminder is not None:
+            self._reminder.cancel()
+        loop = asyncio.get_running_loop()
+        self._reminder = loop.call_later(_STILL_THERE, self._stand_by)
+
+    def _stand_by(self) -> None:
+        """Say again that this process stands by; another root may lead now."""
+        self.root.leave()
+        self._root = reach(self._transport, "root", "", self._address, self.boot, self._lost)
+        self._say_hello()
+        self._say_later_that_it_stands_by()
 
     def _lost(self) -> None:
         if self._remind_after is not None and not self.is_in:
@@ -154,13 +178,15 @@ class Joining:
             token=self._token,
             joined=joined,
             guest=self._guest,
+            was_root=self._was_root,
+            stands_by=self._stands_by,
             topology=self._topology,
         ).plain()
         (to or self.root).signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
 
     async def _say_unanswered(self) -> None:
         """Whoever has read this process's introduction and does not answer takes it for a stranger."""
-        heard = None
+        heard = self.root.link if self._stands_by else None
         while self.root.link is not heard:
             heard = self.root.link
             await heard.flushed()
@@ -208,6 +234,8 @@ class Joining:
 
     def welcomed(self) -> None:
         """Everything that the root told is taken over."""
+        if self._reminder is not None:
+            self._reminder.cancel()
         if self._welcome is not None and not self._welcome.done():
             self._welcome.set_result(None)
 
@@ -253,4 +281,4 @@ class Joining:
                 await self._root.link.flushed()
 
 
-def _nothing() -> None: ...
+def _nothing(*_: object) -> None: ...

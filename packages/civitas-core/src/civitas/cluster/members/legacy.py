@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass, field
 
 __all__ = ["LeftMember", "Legacy"]
 
+_MOST_ROOTS = 16
+_MOST_ASKS = 10_000
+"""So many are noted, the newest: what the next root reads has a bound. Whoever asked the others hears `NodeDown`."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeftMember:
@@ -37,16 +41,25 @@ class Legacy:
         members: The processes.
         restarts: By supervisor, its restarts within the window: when, in unix seconds, and of which child.
         scaled: By name, the replicas that it is to have where those are not the topology's.
+        former: The runs of roots that have passed on what they did, itself included, and wait for answers.
+        asked: The ids of the messages whose answers they wait for.
     """
 
     members: tuple[LeftMember, ...] = ()
     restarts: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     scaled: dict[str, int] = field(default_factory=dict)
+    former: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     def raw(self) -> bytes:
         """As it is noted."""
         members = [asdict(each) for each in self.members]
-        more = {"restarts": self.restarts, "scaled": self.scaled}
+        more = {
+            "restarts": self.restarts,
+            "scaled": self.scaled,
+            "former": self.former[-_MOST_ROOTS:],
+            "asked": self.asked[-_MOST_ASKS:],
+        }
         return json.dumps({"members": members, **more}).encode()
 
     @classmethod
@@ -60,6 +73,9 @@ class Legacy:
                 for name, each in found.get("restarts", {}).items()
             }
             scaled = {str(name): int(count) for name, count in found.get("scaled", {}).items()}
+            former, asked = (
+                tuple(str(each) for each in found.get(key, ())) for key in ("former", "asked")
+            )
         except (ValueError, TypeError, AttributeError):
             return cls()
-        return cls(members, restarts, scaled)
+        return cls(members, restarts, scaled, former, asked)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,9 @@ class Membership:
         self.lead: Lead | None = None
         """What this root has where others may take over from it."""
         self._legacy = Legacy()
+        self._calls = calls
+        self.inherit: Callable[[Iterable[str], Iterable[str]], None] = _nothing
+        """Takes over the answers to what was asked at roots that led before: their runs, and the ids of messages."""
         self.scaled: dict[str, int] = {}
         """By name, the replicas that it is to have where those are not the topology's."""
         self._known: tuple[LeftMember, ...] = ()
@@ -142,6 +146,7 @@ class Membership:
 
     async def take_over(self) -> None:
         """Take over the processes that the root before this one left."""
+        self.inherit((), ())
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
             self.starting.noted = self._are_noted
@@ -152,28 +157,40 @@ class Membership:
             last = self.lead.last
             # Processes that nobody took over have ended long ago.
             if last is not None and time.time() - last.renewed < self.lead.patience + _CLOCKS:
+                self.inherit(self._legacy.former, self._legacy.asked)
                 self.scaled.update(self._legacy.scaled)
                 if self.scaled:
                     self._roster.add_replicas(each.name for each in self._legacy.members)
                 await self.succession.take_over(self._legacy.members)
 
-    async def hand_over(self) -> None:
-        """Leave every process to the root that takes over."""
-        self._roster.ending = True
-        self.succession.close()
-        self.starting.give_up()
-        self._roster.tell("handed_over")
-        await self._say_last_words(everybody=True)
+    async def hand_over(self, passes_on: Callable[[], Legacy]) -> None:
+        """Leave the processes that run on to the root that takes over, and end the others.
+
+        Args:
+            passes_on: What else that one is to know; called when no process says anything more to this one.
+        """
+        remaining = self._roster.remaining_peers()
+        if self._roster.ending_peers():
+            await self._end_all()
+        else:
+            self._end_none()
+        with suppress(TimeoutError):  # one that hangs, and finds out later
+            async with asyncio.timeout(_LAST_WORDS):
+                passing = (self._calls.call(each, "passes") for each in remaining)
+                await asyncio.gather(*passing, return_exceptions=True)
+        self._legacy = replace(passes_on(), members=self._members(), **self._told())
+        if self.lead is not None:
+            self.lead.note(self._legacy.raw())
+        for each in remaining:
+            each.cast("handed_over")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*(each.link.flushed() for each in remaining))
         self.starting.let_go_all()
 
     async def close(self) -> None:
         """End every process, and wait until none that was started here is left."""
-        self._roster.ending = True
-        self.succession.close()
-        self.starting.give_up()
-        self._roster.tell("end")
-        await self._say_last_words()
-        await self.starting.end_all(_LAST_WORDS)
+        await self._end_all()
         if self.lead is not None:
             self.lead.note(Legacy().raw())
         self.scaled.clear()
@@ -183,15 +200,28 @@ class Membership:
             if member.added:
                 self._roster.remove(member)
 
-    async def _say_last_words(self, *, everybody: bool = False) -> None:
+    def _end_none(self) -> None:
+        self._roster.ending = True
+        self.succession.close()
+        self.starting.give_up()
+
+    async def _end_all(self) -> None:
+        """End every process that does not run on, and wait until none of them that was started here is left."""
+        self._end_none()
+        for peer in self._roster.ending_peers():
+            peer.cast("end")
+        await self._say_last_words()
+        await self.starting.end_all(_LAST_WORDS)
+
+    async def _say_last_words(self) -> None:
         """Processes that were started elsewhere outlive the links to them: let those carry what was said.
 
-        Those that are to end say when they have: until then they may read what is to stay in their mailboxes.
+        They say when they have ended: until then they may read what is to stay in their mailboxes.
         """
-        waiting: list[Awaitable[object]] = [
-            member.peer.link.flushed() if everybody else member.absent.wait()
+        waiting = [
+            member.absent.wait()
             for member in self._roster
-            if member.peer is not None and (everybody or member.is_foreign)
+            if member.peer is not None and member.is_foreign and not member.runs_on
         ]
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
@@ -233,8 +263,12 @@ class Membership:
         """Note for the next root what it needs to take over."""
         if self.lead is None or self._roster.ending:
             return
+        self._legacy = Legacy(self._members(), **self._told())
+        self.lead.note(self._legacy.raw())
+
+    def _members(self) -> tuple[LeftMember, ...]:
         there = ((each, each.peer) for each in self._roster)
-        members = tuple(
+        return tuple(
             LeftMember(
                 each.name,
                 peer.boot,
@@ -246,8 +280,9 @@ class Membership:
             for each, peer in there
             if peer is not None
         )
-        self._legacy = Legacy(members, self._history.plain(), self.scaled)
-        self.lead.note(self._legacy.raw())
+
+    def _told(self) -> dict[str, Any]:
+        return {"restarts": self._history.plain(), "scaled": self.scaled}
 
     async def _are_noted(self) -> None:
         """Wait until the next root would know of all processes that are there."""
@@ -275,6 +310,11 @@ class Membership:
             member.leaves()
         self._letters.names.hold_back(peer.boot)
         self._knowledge.leaves(peer.boot)
+
+    def is_succeeded(self, peer: Peer) -> bool:
+        """Whether another process stands by to take the place of one."""
+        member = self._roster.of(peer)
+        return member is not None and member.is_succeeded
 
     def cannot_reach(self, peer: Peer, boot: str) -> None:
         """A process has no way to another one."""
@@ -324,8 +364,9 @@ class Membership:
             self._forget_records_of(over)
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
-        """A process is gone: each agent in it has crashed."""
+        """A process is gone: each agent in it has crashed. Another may stand by."""
         self._children.crashed_with(peer, reason)
+        self.admitting.place_is_free(peer.name)
 
     # Those that cannot reach each other.
 
@@ -334,3 +375,6 @@ class Membership:
         other = self._peers.get(boot)
         if other is not None:
             other.send(Kind.PARCEL, boot, parcel)
+
+
+def _nothing(*_: object) -> None: ...

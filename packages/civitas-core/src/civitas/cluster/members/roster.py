@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,31 @@ from typing import Any
 from civitas.cluster.peers import Peer
 from civitas.launch import OsProcess, PidWatch, ProcessOptions
 
-__all__ = ["Member", "Roster"]
+__all__ = ["Member", "NextProcess", "Roster"]
+
+
+_STANDS_BY = 4.0
+"""Seconds without a word after which a process does not stand by any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextProcess:
+    """A process that stands by until its place is free.
+
+    Attributes:
+        hello: What it said last.
+        boot: Its run.
+        heard: When, by the monotonic clock.
+    """
+
+    hello: Any
+    boot: str
+    heard: float
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still stands by."""
+        return time.monotonic() - self.heard < _STANDS_BY
 
 
 @dataclass(eq=False)
@@ -44,7 +69,11 @@ class Member:
     """Whether the topology does not name it: it came at run time."""
     dismissed: asyncio.Future[None] | None = None
     """Set while it ends because nothing is to run in it any more; done when it has ended."""
+    successor: NextProcess | None = None
+    """Another process of its name, which stands by."""
     was_up: bool = False
+    runs_on: bool = False
+    """Whether it goes on with what it does under the next root, as this one ends."""
     taken_over: bool = False
     """Whether it is there, and the root that started it was another one."""
     was_left: bool = False
@@ -63,6 +92,11 @@ class Member:
         if self.peer is not None:
             return "up" if self.host is not None else "leaving"
         return "starting" if self.starting is not None else "down"
+
+    @property
+    def is_succeeded(self) -> bool:
+        """Whether another process stands by to take its place."""
+        return self.successor is not None and self.successor.is_there
 
     @property
     def is_foreign(self) -> bool:
@@ -164,6 +198,28 @@ class Roster:
         if self.opening or self.ending:
             return None
         return any(peer.address == address for peer in self.peers())
+
+    def leave(self, *, replaces: bool) -> None:
+        """Another root is about to lead, and goes on with the processes that are there.
+
+        Args:
+            replaces: Whether it starts those again that the root starts, as it has other code.
+        """
+        for member in self:
+            member.runs_on = member.peer is not None and not (replaces and member.options.start)
+
+    def stay(self) -> None:
+        """No process goes on without this root."""
+        for member in self:
+            member.runs_on = False
+
+    def ending_peers(self) -> list[Peer]:
+        """Those that are there, and end with this root."""
+        return [each.peer for each in self if each.peer is not None and not each.runs_on]
+
+    def remaining_peers(self) -> list[Peer]:
+        """Those that are there, and go on under the next one."""
+        return [each.peer for each in self if each.peer is not None and each.runs_on]
 
     def tell(self, what: str, *arguments: Any) -> None:
         """Tell everybody who is there to do something."""

@@ -79,7 +79,7 @@ class Starting:
                     if member.options.start:
                         group.create_task(self._prepare(member))
         except BaseExceptionGroup as several:
-            self._drop_prepared()
+            self.drop_prepared()
             error = several.exceptions[0]
             raise error from error.__cause__
 
@@ -97,7 +97,8 @@ class Starting:
         if process.has_ended:
             raise _failed(member, await process.wait())
 
-    def _drop_prepared(self) -> None:
+    def drop_prepared(self) -> None:
+        """End those that were prepared and are not needed."""
         for process in self._prepared.values():
             process.let_go()
             process.kill()
@@ -111,7 +112,7 @@ class Starting:
 
     def close(self) -> None:
         """Remove that folder, and what was started for nothing."""
-        self._drop_prepared()
+        self.drop_prepared()
         if self._folder is not None:
             self._folder.remove()
             self._folder = None

@@ -87,6 +87,11 @@ class Subjects:
         """Where a root that waits says that it does."""
         return f"{self.base}.waits"
 
+    @property
+    def takes(self) -> str:
+        """Where a root that waits asks the one that leads to pass on what it does."""
+        return f"{self.base}.takes"
+
     def holds(self, subject: bytes) -> bool:
         """Whether a subject is one of acknowledgements of this system."""
         return subject.startswith(f"{self.base}.ack.".encode())

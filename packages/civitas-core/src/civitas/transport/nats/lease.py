@@ -38,6 +38,7 @@ class NatsLease:
         terms: The times.
         pid_space: Of this machine.
         waits_at: The subject at which the roots that wait say that they do.
+        takes_at: The subject at which one asks the leader to pass on; empty for one that does not.
 
     Attributes:
         leader: This root, in its term.
@@ -47,7 +48,13 @@ class NatsLease:
     """
 
     def __init__(
-        self, record: Register, notes: Register, terms: Terms, pid_space: str, waits_at: str
+        self,
+        record: Register,
+        notes: Register,
+        terms: Terms,
+        pid_space: str,
+        waits_at: str,
+        takes_at: str = "",
     ) -> None:
         self.leader = Leader.here(uuid.uuid4().hex, pid_space)
         self.last: Leader | None = None
@@ -60,7 +67,7 @@ class NatsLease:
         self._notes = notes
         self._terms = terms
         self._pid_space = pid_space
-        self._waits_at = waits_at
+        self._waits_at, self._takes_at = waits_at, takes_at
         self._revision = 0
         self._noted_at = 0
         self._noted = self._to_note = b""
@@ -110,7 +117,7 @@ class NatsLease:
     async def _win(
         self, client: Callable[[], Client | None], waiting: Callable[[Leader], None]
     ) -> None:
-        vigil, waited_for = Vigil(self._terms, self._pid_space), ""
+        vigil, waited_for, told = Vigil(self._terms, self._pid_space), "", False
         while True:
             with suppress(Away):
                 revision, raw = await self._record.read()
@@ -123,10 +130,13 @@ class NatsLease:
                 elif vigil.may_take(steady(), revision, found):
                     if await self._take(revision, found):
                         break
-                elif found is not None and found.id != waited_for:
+                elif found is not None and found.id != waited_for and told:
                     waited_for = found.id
-                    waiting(found)
+                    waiting(found)  # not before the leader knows, which somebody may stop then
+            told = True
             await _publish(client(), self._waits_at, _WAITS)
+            if self._takes_at:
+                await _publish(client(), self._takes_at, _WAITS)
             await asyncio.sleep(self._terms.look)
 
     async def _take(self, revision: int, last: Leader | None) -> bool:

@@ -82,7 +82,8 @@ class NatsTransport:
         bucket: Bucket | None = None,
         keeps: bool = False,
     ) -> None:
-        self.address = ""
+        self.address, self.takes_over = "", False
+        self.yields: Callable[[], None] = lambda: None
         self.handles: Callable[[], list[str]] = list
         """What the thread of the pulse says to be in progress; see `Sign`."""
         self._system = system
@@ -144,6 +145,8 @@ class NatsTransport:
                 partial(_in_loop, loop, waiting),
                 lead_is_lost,
                 keeps=self._keeps,
+                takes_over=self.takes_over,
+                yields=partial(_in_loop, loop, lambda: self.yields()),  # noqa: PLW0108  # it is set later
             )
         self._pulse = NatsPulse(
             self._options,
@@ -390,7 +393,7 @@ class NatsTransport:
             del self._others[address]
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], told: object) -> None:
-    """Call a function in the event loop of the transport, from the thread of its pulse."""
-    with suppress(RuntimeError):  # the loop has been closed
-        loop.call_soon_threadsafe(function, told)
+def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *told: object) -> None:
+    """Call a function in the event loop of the transport, from the thread of its pulse, unless it is closed."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *told)

@@ -1,0 +1,148 @@
+"""`Lingering`: a root that has passed on what it did asks the next one for the answers that somebody waits for here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from civitas.cluster.guest import Guest
+from civitas.errors import CivitasError, ConfigurationError, DeliveryError, NodeDown
+from civitas.message import loads
+from civitas.node.asks import PendingAsks
+from civitas.process.failures import load_error
+from civitas.transport.contract import Transport
+
+__all__ = ["Lingering"]
+
+logger = logging.getLogger("civitas")
+
+_LOOK = 0.05
+"""Seconds between two looks whether the next root is there."""
+_PATIENCE = 1.0
+"""Seconds for it to answer."""
+
+
+class Lingering:
+    """Asks the root that leads, whichever that is, as one that has led before.
+
+    Args:
+        root: The address of whoever leads.
+        token: Of the system.
+        visit: Makes the transport for it.
+    """
+
+    def __init__(self, root: str, token: str, visit: Callable[[], Transport]) -> None:
+        self._address = root
+        self._token = token
+        self._visit = visit
+        self._guest: Guest | None = None
+        self._seeking: asyncio.Task[Guest] | None = None
+        self._leads_no_more = asyncio.Event()
+        self._found = False
+        self._busy = 0
+        """So many wait for an answer of the next root."""
+
+    @property
+    def has_found(self) -> bool:
+        """Whether the next root has been reached."""
+        return self._found
+
+    def begin(self) -> None:
+        """This root does not lead any more, so whoever does is another one."""
+        self._leads_no_more.set()
+
+    async def answer(self, asks: PendingAsks) -> None:
+        """Give those who wait here their answers, until all have one."""
+        self._busy += 1
+        try:
+            await self._there()
+            while ids := asks.ids:
+                await self._fetch(ids, asks)
+        finally:
+            await self._finished()
+
+    async def _fetch(self, ids: list[str], asks: PendingAsks) -> None:
+        guest = await self._there()
+        try:
+            found = await guest.call("answers", ids)
+        except NodeDown as error:
+            logger.debug("the next root is gone: %s", error)
+            await asyncio.sleep(_LOOK)
+            return
+        for id, *answer in found:
+            asks.answer(id, _read(id, *answer))
+        guest.cast("fetched", [each[0] for each in found])
+
+    async def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Let the next root do what was asked for here, and return its answer."""
+        await self._leads_no_more.wait()
+        self._busy += 1
+        try:
+            while True:
+                guest = await self._there()
+                try:
+                    answer: dict[str, Any] = await guest.request(request)
+                    return answer
+                except (NodeDown, ConfigurationError) as error:  # it is gone, or starts
+                    logger.debug("the next root does not take a request: %s", error)
+                    await asyncio.sleep(_LOOK)
+        finally:
+            await self._finished()
+
+    async def _there(self) -> Guest:
+        if self._guest is not None and not self._guest.has_ended:
+            return self._guest
+        if self._seeking is None:
+            self._seeking = asyncio.get_running_loop().create_task(self._seek())
+            self._seeking.add_done_callback(self._sought)
+        return await asyncio.shield(self._seeking)
+
+    def _sought(self, seeking: asyncio.Task[Guest]) -> None:
+        self._seeking = None
+        if not seeking.cancelled():
+            seeking.exception()  # whoever waits for it hears of it
+
+    async def _seek(self) -> Guest:
+        await self._close()
+        while True:
+            guest = Guest(self._address, self._token, self._visit(), was_root=True)
+            try:
+                if await guest.enter(_PATIENCE):
+                    self._guest, self._found = guest, True
+                    return guest
+            except (CivitasError, OSError) as error:
+                logger.debug("the next root cannot be reached: %s", error)
+            except BaseException:
+                await guest.close()
+                raise
+            await guest.close()
+            await asyncio.sleep(_LOOK)
+
+    async def _finished(self) -> None:
+        self._busy -= 1
+        if not self._busy:
+            await self.close()
+
+    async def _close(self) -> None:
+        guest, self._guest = self._guest, None
+        if guest is not None:
+            await guest.close()
+
+    async def close(self) -> None:
+        """Ask for nothing more."""
+        if self._seeking is not None:
+            self._seeking.cancel()
+            await asyncio.wait({self._seeking})
+        await self._close()
+
+
+def _read(id: str, is_reply: bool = False, answer: Any = None) -> Any:
+    if is_reply:
+        return loads(answer)
+    error = None if answer is None else load_error(answer)
+    if isinstance(error, DeliveryError):
+        return error
+    why = "another root leads, and nobody there knows what was asked"
+    return NodeDown("the agent", "root", why, advice="Ask again")

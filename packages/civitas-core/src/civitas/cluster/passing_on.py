@@ -1,0 +1,104 @@
+"""`PassingOn`: a root that passes on what it does to the one that leads next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from civitas.cluster.inherited import Inherited
+from civitas.cluster.lingering import Lingering
+from civitas.cluster.members.legacy import Legacy
+from civitas.cluster.peers import Peers
+from civitas.node.asks import PendingAsks
+from civitas.node.next_program import Forward
+from civitas.transport.election import Lead, Yielding
+
+__all__ = ["PassingOn"]
+
+
+class Leading(Protocol):
+    """The root, as it is seen here."""
+
+    boot: str
+    peers: Peers
+    lead: Lead | None
+    transport: Any
+
+    @property
+    def asks(self) -> PendingAsks:
+        """The asks that wait here."""
+
+
+class PassingOn:
+    """What a root leaves to the next one; see `NextProgram`.
+
+    Args:
+        root: It.
+        inherited: The answers to what was asked at those before it.
+        lingering: Asks the next root for the answers to what was asked here; None if there may be none.
+    """
+
+    def __init__(self, root: Leading, inherited: Inherited, lingering: Lingering | None) -> None:
+        self.active = False
+        """Whether another root takes over when this one stops."""
+        self.forward: Forward | None = None
+        self._root = root
+        self._inherited = inherited
+        self._lingering = lingering
+
+    @property
+    def is_awaited(self) -> bool:
+        """See `NextProgram.is_awaited`."""
+        lead = self._root.lead
+        return lead is not None and lead.watched
+
+    @property
+    def is_there(self) -> bool:
+        """See `NextProgram.is_there`."""
+        return not self.active or self._lingering is None or self._lingering.has_found
+
+    def reset(self) -> None:
+        """The system begins again."""
+        self.active, self.forward = False, None
+
+    def begin(self, *, asked: bool) -> None:
+        """This root ends.
+
+        Args:
+            asked: Whether another one has asked for that.
+        """
+        self.active = asked or self.is_awaited
+        if self.active and self._lingering is not None:
+            self.forward = self._lingering.forward
+
+    def legacy(self) -> Legacy:
+        """What is asked here, or was at those before, without an answer yet, is for the next root."""
+        root = self._root
+        former, asked = (*root.peers.former, root.boot), (*self._inherited.ids, *root.asks.ids)
+        return Legacy(former=former, asked=asked)
+
+    def has_ended(self) -> None:
+        """This root does not lead any more."""
+        self._inherited.close()
+        if self._lingering is not None:
+            self._lingering.begin()
+
+    def take_over(self) -> None:
+        """See `NextProgram.take_over`."""
+        if isinstance(self._root.transport, Yielding):
+            self._root.transport.takes_over = True
+
+    def yields_to(self, asked: Callable[[], None]) -> None:
+        """See `NextProgram.yields_to`."""
+        if isinstance(self._root.transport, Yielding):
+            self._root.transport.yields = asked
+
+    async def linger(self) -> None:
+        """See `NextProgram.linger`."""
+        if self.active and self._lingering is not None:
+            await self._lingering.answer(self._root.asks)
+
+    async def leave_alone(self) -> None:
+        """See `NextProgram.leave_alone`."""
+        if self._lingering is not None:
+            await self._lingering.close()

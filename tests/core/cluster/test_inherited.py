@@ -1,0 +1,47 @@
+"""The answers to what was asked at a root that led before."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from civitas.cluster.inherited import Inherited
+from civitas.cluster.peers import Peers
+from civitas.errors import AgentTerminated
+from civitas.message import Message, loads
+from civitas.node.asks import PendingAsks
+from tests.core.cluster.parts import a_peer
+
+
+def root() -> Any:
+    loop = asyncio.get_running_loop()
+    return SimpleNamespace(peers=Peers(), asks=PendingAsks(loop), loop=loop)
+
+
+async def test_an_answer_to_what_a_former_root_asked_is_kept_until_that_has_it():
+    leads, (guest, *_) = root(), a_peer()
+    inherited = Inherited(leads)
+    inherited.take_over(["former"], ["asked", "refused", "open"])
+    fetch, fetched = inherited.serves["answers"], inherited.casts["fetched"]
+    assert leads.asks.answer("asked", Message(recipient="root", type="done"))
+    assert leads.asks.answer("refused", AgentTerminated("a", "why"))
+    found = await fetch(guest, ["asked", "refused", "open"])
+    assert [each[:2] for each in found] == [["asked", True], ["refused", False]]
+    assert loads(found[0][2]).type == "done"
+    fetched(guest, ["asked", "refused"])
+    assert inherited.ids == ["open"]
+    assert await fetch(guest, ["asked", "open"]) == [["asked"]]  # nobody knows of it any more
+    inherited.close()
+
+
+async def test_whoever_fetches_waits_for_the_first_answer():
+    leads, (guest, *_) = root(), a_peer()
+    inherited = Inherited(leads)
+    inherited.take_over(["former"], ["asked"])
+    fetching = asyncio.ensure_future(inherited.serves["answers"](guest, ["asked"]))
+    await asyncio.sleep(0)
+    leads.asks.answer("asked", Message(recipient="root", type="done"))
+    assert [each[0] for each in await fetching] == ["asked"]
+    assert leads.peers.is_inherited("former")
+    inherited.close()
