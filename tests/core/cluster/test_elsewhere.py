@@ -218,12 +218,23 @@ async def test_one_that_gave_up_waiting_is_forgotten_with_those_that_are_finishe
     assert talks.load == 1
 
 
-async def test_a_conversation_whose_message_did_not_get_into_the_store_leaves_its_place() -> None:
-    class Forgets(Nowhere):
-        def idle(self, each: Elsewhere) -> None:
-            talks.forget(each)
+class Forgets(Nowhere):
+    """A way of one pool, which forgets the conversations that nothing is on the way to."""
 
-    talks = pool(Forgets())
+    talks: ElsewherePool
+
+    def idle(self, each: Elsewhere) -> None:
+        self.talks.forget(each)
+
+
+def forgetting() -> ElsewherePool:
+    way = Forgets()
+    way.talks = pool(way)
+    return way.talks
+
+
+async def test_a_conversation_whose_message_did_not_get_into_the_store_leaves_its_place() -> None:
+    talks = forgetting()
     first, second = (talks.cell(name, "") for name in "ab")
     first.outbox.expect(1)
     assert second.outbox.offer(Message(payload=1))
@@ -231,6 +242,16 @@ async def test_a_conversation_whose_message_did_not_get_into_the_store_leaves_it
     first.outbox.expect(0)
     await waits
     assert talks.find("pool/a") is None
+
+
+def test_one_that_waited_for_a_place_and_did_not_get_into_the_store_is_not_let_in_later() -> None:
+    talks = forgetting()
+    first, _, held = all_three = [talks.cell(name, "") for name in "abc"]
+    for each in all_three:
+        each.outbox.expect(1)
+    held.outbox.expect(0)
+    first.outbox.expect(0)  # its place is free
+    assert [each.name for each in talks.all()] == ["pool/b"]
 
 
 @pytest.mark.promise(id="SEM-1810")

@@ -218,6 +218,7 @@ class ElsewherePool:
     def forget(self, each: Elsewhere) -> None:
         """Nothing is on the way to a conversation: it needs no place here."""
         self._conversations.pop(each.name, None)
+        self._held.pop(each.name, None)  # of a durable one the root has the messages, place or not
         self._let_in()
 
     def _has_room(self) -> bool:
