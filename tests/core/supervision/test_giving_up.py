@@ -150,3 +150,22 @@ async def test_those_that_stop_first_may_say_their_last_words_to_who_still_runs(
     async with Runtime(Supervisor("root", children, max_restarts=0)) as runtime:
         await crash(runtime, "bad")
         await journal.until("bye")
+
+
+@pytest.mark.promise(id="SEM-1473")
+async def test_the_ask_of_a_conversation_does_not_wait_for_its_last_handler_when_its_pool_ends(
+    journal: Journal,
+) -> None:
+    busy = Actor("a", journal)
+    root = Supervisor("root", [ConversationPool("a", busy)])
+    async with Runtime(root) as runtime, asyncio.timeout(5):
+        await runtime.send("a", 1, "hold", conversation="c")
+        await journal.until("hold a/c")
+        waiting = asyncio.create_task(error_of(runtime.ask("a", 1, conversation="c")))
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(runtime.terminate_child("root", "a"))
+        assert isinstance(await waiting, AgentTerminated)
+        assert isinstance(await error_of(runtime.ask("a", 1, conversation="c")), AgentTerminated)
+        assert not ending.done()
+        busy.release.set()
+        await ending

@@ -266,10 +266,10 @@ class Cell:
         self._on_exit = None
         await self._kill(incarnation, task)
 
-    async def sleep(self) -> None:
+    async def sleep(self, why: str = "") -> None:
         """End the incarnation as `stop` does, and keep its state."""
         incarnation, task = self._incarnation, self._task
-        await self.stop()
+        await self.stop(why)
         if incarnation is None or task is None or not task.done():
             return
         state = incarnation.agent.state

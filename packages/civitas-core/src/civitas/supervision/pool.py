@@ -247,6 +247,6 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
 
     async def _stop_child(self, child: Child, why: str) -> None:
         await self._host.turns.give_way()
-        await self._cells[child.name].sleep()
+        await self._cells[child.name].sleep(why)
         if why:
             child.close(Status.TERMINATED, why)
