@@ -11,6 +11,7 @@ from civitas import AskTimeout, HandlerFailed, Message, RunCancelled, Runtime, U
 from civitas.errors import AgentTerminated
 from civitas.process import AgentProcess
 from civitas.runs import RunStatus
+from civitas.runs.stored import StoredRuns
 from civitas.state import InMemoryStateStore
 from tests.core.frameworks.machine import Machine, MachineAgent
 from tests.core.runs.support import system
@@ -128,7 +129,9 @@ async def test_a_wait_for_a_human_ends_with_its_time_and_with_the_system():
         waiting = await asking(runtime)
         with pytest.raises(AskTimeout, match="its question"):
             await runtime.result("r", timeout=0.01, final=True)
+        late = runtime.result("r", timeout=None, final=True)
     assert isinstance(await error_of(waiting), AgentTerminated)
+    assert isinstance(await error_of(late), AgentTerminated)
 
 
 @pytest.mark.promise(id="SEM-1755")
@@ -151,3 +154,19 @@ async def test_an_answer_after_a_restart_is_the_result_of_the_run_before(known: 
         reply = await runtime.result("r")
         assert (reply.payload["done"], reply.run) == (["A", "yes", "B"], "r")
         assert runtime.runs(RunStatus.WAITING) == []
+
+
+@pytest.mark.promise(id="SEM-1755")
+async def test_a_question_outside_of_any_conversation_has_no_answer_of_another_run():
+    class Alone(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            return self.reply({}, "interrupt" if message.type == "message" else "reply")
+
+    store = InMemoryStateStore()
+    async with system(Alone("a", delivery="durable"), store=store) as runtime:
+        await runtime.ask("a", 1, run="r")
+        await runtime.ask("a", 2, "resume")
+        assert (await runtime.result("r")).type == "interrupt"
+    reply = await StoredRuns(store).result("r")
+    assert isinstance(reply, Message)
+    assert reply.type == "interrupt"

@@ -104,7 +104,7 @@ class StoredRuns:
             raise ConfigurationError(
                 f"the run {name!r} of {found.agent!r} has no answer yet: it goes on when the system is started"
             )
-        if found.info.status is RunStatus.WAITING:
+        if found.info.status is RunStatus.WAITING and found.info.conversation is not None:
             found, _ = followed(found, await self._ledger.ended_after(found))
         return (await self._ledger.answered(found)).answer
 

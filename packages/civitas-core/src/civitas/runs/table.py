@@ -34,6 +34,7 @@ class RunTable:
         """What those wait for who wait for an answer, by the ids of their messages."""
         self._watching: dict[asyncio.Future[None], Talk] = {}
         """Who waits until another run of a conversation has ended."""
+        self._closed = False
 
     most = _REMEMBERED
 
@@ -83,6 +84,8 @@ class RunTable:
         Raises:
             DeliveryError: The system stops.
         """
+        if self._closed:
+            raise _stopped(talk)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watching[ended] = talk
         try:
@@ -92,9 +95,10 @@ class RunTable:
 
     def close(self) -> None:
         """The system stops: nobody waits for an answer to a question any longer."""
-        for each, (agent, _) in self._watching.items():
+        self._closed = True
+        for each, talk in self._watching.items():
             if not each.done():
-                each.set_exception(AgentTerminated(agent, "the system was stopped"))
+                each.set_exception(_stopped(talk))
 
     def forget_those(self, before: float) -> None:
         """Forget what ended before `before` (Unix seconds)."""
@@ -133,3 +137,7 @@ class RunTable:
         for message_id, take in waiters.items():
             self._waiting.pop(message_id, None)
             take(answer)
+
+
+def _stopped(talk: Talk) -> AgentTerminated:
+    return AgentTerminated(talk[0], "the system was stopped")
