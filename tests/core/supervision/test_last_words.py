@@ -68,9 +68,16 @@ async def test_who_still_runs_answers_the_last_words_of_another(journal: Journal
 
 @pytest.mark.promise(id="SEM-1106")
 async def test_two_that_are_stopped_at_once_do_not_wait_for_each_other(journal: Journal) -> None:
+    both = asyncio.Barrier(2)
+
+    class LeavesTogether(Leaves):
+        async def on_stop(self) -> None:
+            await both.wait()
+            await super().on_stop()
+
     async with Runtime(Supervisor("root", [DynamicSupervisor("sessions")])) as runtime:
         for name, to in (("a", "b"), ("b", "a")):
-            await runtime.start_child("sessions", Leaves(name, journal, to))
+            await runtime.start_child("sessions", LeavesTogether(name, journal, to))
         async with asyncio.timeout(5):
             await runtime.stop()
     assert "ask: AskCycle" in told(journal)
