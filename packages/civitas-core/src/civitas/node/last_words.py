@@ -47,7 +47,7 @@ class LastWords:
         requests.asks_late = self._asks_late
         self.goes_down: Callable[[str], Awaitable[object]] = self.until_down
         """Waits until no incarnation of an agent of another process runs."""
-        self._watching: dict[str, set[asyncio.Future[None]]] = {}
+        self.watching: dict[str, set[asyncio.Future[None]]] = {}
         """What ends when an incarnation exits, by the name of the agent."""
         self._looking: dict[str, asyncio.Task[object]] = {}
         self.waiting: dict[str, dict[str, str]] = {}
@@ -85,20 +85,20 @@ class LastWords:
         """Wait until no incarnation of an agent runs, wherever that is."""
         while True:
             exit: asyncio.Future[None] = self._node.loop.create_future()
-            self._watching.setdefault(name, set()).add(exit)
+            self.watching.setdefault(name, set()).add(exit)
             try:
                 if not await self._node.is_alive(name):
                     return
                 await exit
             finally:
-                watching = self._watching.get(name, set())
+                watching = self.watching.get(name, set())
                 watching.discard(exit)
                 if not watching:
-                    self._watching.pop(name, None)
+                    self.watching.pop(name, None)
 
     def exited(self, name: str) -> None:
         """An incarnation of an agent has exited."""
-        for exit in self._watching.pop(name, ()):
+        for exit in self.watching.pop(name, ()):
             if not exit.done():
                 exit.set_result(None)
         if name in self.waiting and name not in self._looking:

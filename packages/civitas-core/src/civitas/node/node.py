@@ -366,7 +366,8 @@ class Node(Router):
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
-        self.last_words.exited(name)
+        if name in self.last_words.watching or name in self.last_words.waiting:
+            self.last_words.exited(name)
         if name in self._monitors.of:
             error = str(reason.failure) if reason.failure else None
             for monitor in self._monitors.exited(name):

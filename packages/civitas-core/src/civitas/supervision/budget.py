@@ -108,7 +108,7 @@ class RestartBudget:
                 return known.wait
             return self._delay(restarts=again, chance=random.random())
         wait = None
-        if is_departure(incident):
+        if incident and is_departure(incident):
             wait = 0.0
         elif incident and self._makes_any and is_of_message(incident):
             wait = self._delay(restarts=1, chance=random.random())

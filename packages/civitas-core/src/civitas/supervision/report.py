@@ -9,7 +9,7 @@ from civitas.process import ExitKind, ExitReason
 from civitas.supervision.child import Child, Host
 from civitas.telemetry import names
 from civitas.telemetry.logs import ABOUT, trace_of
-from civitas.telemetry.readable import ends_of, escaped
+from civitas.telemetry.readable import MOST, ends_of, escaped
 
 __all__ = ["Reporter"]
 
@@ -41,12 +41,16 @@ class Reporter:
     def crashed(self, child: Child, reason: ExitReason) -> None:
         """A child ended as it should not have."""
         failure = reason.failure
-        text = ends_of(str(failure or reason))
+        text = str(failure or reason)
+        if len(text) > MOST:  # asked here, as each call counts in a crash
+            text = ends_of(text)
         self._host.event("crashed", child.name, reason.kind, text, reason)
         if logger.isEnabledFor(logging.ERROR):  # the text of a traceback is dear
             trace = ""
             if failure is not None:
-                text, trace = f"{reason.kind}: {text}", f"\n{ends_of(failure.traceback)}"
+                text, trace = f"{reason.kind}: {text}", f"\n{failure.trace}"
+                if len(trace) > MOST:
+                    trace = ends_of(trace)
             trace_ids = trace_of(reason.headers) if reason.headers else {}
             token = ABOUT.set({names.AGENT_NAME: child.name, **trace_ids})
             self._log("child_terminated", text, child.name, trace)

@@ -6,7 +6,10 @@ import logging
 
 from civitas.telemetry.logs import place_of
 
-__all__ = ["ReadableFormatter", "cut", "ends_of", "escaped", "placed"]
+__all__ = ["MOST", "ReadableFormatter", "cut", "ends_of", "escaped", "placed"]
+
+MOST = 20_000
+"""Characters of an error, and of a traceback, that a person is shown."""
 
 _MORE = "…"
 
@@ -51,7 +54,7 @@ def cut(text: str, most: int = 64) -> str:
     return f"{text[: most - 1 - behind]}{_MORE}{text[len(text) - behind :]}"
 
 
-def ends_of(text: str, most: int = 20_000) -> str:
+def ends_of(text: str, most: int = MOST) -> str:
     """`text` as it is, or its two ends, `most` characters together, and how many were left out between them."""
     more = len(text) - most
     if more <= 0:
