@@ -229,6 +229,16 @@ async def test_the_root_looks_into_another_process_beside_its_event_loop(nodes):
 
 
 @over_nats
+async def test_whoever_looks_while_this_node_ends_sees_nothing_and_goes_on(looks, nodes):
+    address = nodes.transport.address
+    looking = asyncio.create_task(looks("near", token="another", address=address, within=30))
+    await asyncio.sleep(0)
+    await nodes.transport._pulse.close()
+    assert await looking is None
+    assert await looks("near", address=address) is None
+
+
+@over_nats
 @pytest.mark.promise(id="SEM-1517")
 async def test_who_does_not_show_the_token_sees_no_process(looks, nodes):
     for address in (None, nodes.transport.address):

@@ -178,8 +178,14 @@ class NatsPulse:
         inside = self._inside
         if inside is None or inside.is_closed():
             return None
-        asking = look(self._client, self._subjects.looks(token), question, within)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asking, inside))
+        looking = look(self._client, self._subjects.looks(token), question, within)
+        asking = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(looking, inside))
+        try:
+            await asyncio.wait({asking}, timeout=within)
+            # The thread may end meanwhile, and that with it: nobody is cancelled here for that.
+            return asking.result() if asking.done() and not asking.cancelled() else None
+        finally:
+            asking.cancel()
 
     async def close(self) -> None:
         """End the thread. May be called twice, and without `open`."""
