@@ -72,6 +72,28 @@ async def test_one_request_through_two_agents_is_one_trace(
     assert attributes["gen_ai.conversation.id"] == "c-1"
 
 
+@pytest.mark.promise(id="SEM-611")
+@pytest.mark.parametrize("delivery", ["at_most_once", "durable"])
+async def test_what_is_sent_later_belongs_to_the_trace_of_whoever_sent_it(
+    spans: InMemorySpanExporter, delivery: str
+) -> None:
+    class Later(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            self.send_after(0.001, "a", 1)
+            return self.reply(None)
+
+    children = [Later("later", delivery=delivery), Actor("a", Journal())]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        await runtime.ask("later", 1)
+        await eventually(lambda: "process a" in ancestry(spans))
+    assert ancestry(spans) == {
+        "send later": None,
+        "process later": "send later",
+        "send a": "process later",
+        "process a": "send a",
+    }
+
+
 async def test_messages_of_different_requests_do_not_share_a_trace(
     spans: InMemorySpanExporter,
 ) -> None:

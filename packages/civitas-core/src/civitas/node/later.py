@@ -81,6 +81,9 @@ class Later:
             conversation = handled.conversation
         if handled is not None and handled.headers:
             headers = handed_on(handled.headers, headers, traced=self._node.tracing.active)
+        tracing = self._node.tracing
+        if tracing.active and "traceparent" not in (headers or {}):
+            headers = {**(headers or {}), **tracing.inject()}  # what is current now is not, then
         if self._is_durable(sender):
             message = new_message(
                 message_type, sender.name, to, raw, conversation=conversation, headers=headers

@@ -82,9 +82,9 @@ class Recorder:
             attributes[names.CONVERSATION] = conversation
         return self.tracer.start_span(names.send(recipient), parent, SpanKind.PRODUCER, attributes)
 
-    def inject(self, span: Span, within: Context | None = None) -> dict[str, str]:
-        """The headers that carry `span`, and the baggage of the context it is in, to the receiver."""
-        return self._propagation.inject(span, within)
+    def inject(self, span: Span | None, within: Context | None = None) -> dict[str, str]:
+        """The headers that carry `span`, or the current one, and the baggage around it to the receiver."""
+        return self._propagation.inject(get_current_span() if span is None else span, within)
 
     def extract(self, headers: Mapping[str, str]) -> Context:
         """The context that headers carry."""

@@ -94,8 +94,8 @@ class Tracing:
         """Start the producer span `send RECIPIENT`, child of the current span; the caller ends it."""
         return self._on().start_send(recipient, message_type, message_id, conversation)
 
-    def inject(self, span: Span) -> dict[str, str]:
-        """The headers that make the receiver's span a child of `span`."""
+    def inject(self, span: Span | None = None) -> dict[str, str]:
+        """The headers that make the receiver's span a child of `span`, or of the current one."""
         return self._on().inject(span)
 
     def sending(self, message: Message) -> AbstractContextManager[Message]:
