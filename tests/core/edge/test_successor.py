@@ -22,7 +22,9 @@ async def next_version(old: HttpEdge) -> AsyncIterator[None]:
     edge = HttpEdge(HttpOptions(port=0))
     assert old.listener is not None
     edge.listener = old.listener.dup()
-    async with Runtime(Supervisor("root", children=[Poet("poet")]), edges=[edge]):
+    async with Runtime(
+        Supervisor("root", children=[Poet("poet", cancel_on_timeout=True)]), edges=[edge]
+    ):
         yield
 
 
@@ -87,3 +89,38 @@ async def test_a_request_that_names_no_host_is_refused_and_may_be_made_again():
         writer.write(b"GET /v1/models HTTP/1.0\r\nAuthorization: Bearer t\r\n\r\n")
         assert b"503 Service Unavailable" in await reader.read()
         writer.close()
+
+
+@pytest.mark.promise(id="SEM-1479")
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_old_version_that_is_stopped_waits_no_longer_for_what_it_handed_on(streams: bool):
+    Poet.began.clear()
+    released = asyncio.Event()
+
+    async def release() -> None:
+        released.set()
+
+    async with (
+        running() as (runtime, edge),
+        httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client,
+    ):
+        await client.get("/livez")
+        passing = asyncio.create_task(runtime._life.pass_on(5, release))
+        while edge._gate is None or edge._gate.successor is None:
+            await asyncio.sleep(0)
+        path = "/agents/poet/stream" if streams else ASK
+        request = client.build_request("POST", path, json={"payload": {"input": "wait"}})
+        asking = asyncio.create_task(client.send(request, stream=streams))
+        await released.wait()
+        async with next_version(edge), asyncio.timeout(5):
+            while not Poet.began or (streams and not asking.done()):
+                await asyncio.sleep(0.001)
+            assert not passing.done()
+            runtime._life.leave_askers()
+            answer = await asking
+            if streams:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await answer.aread()
+            else:
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
+            await passing

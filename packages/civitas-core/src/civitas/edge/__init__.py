@@ -52,3 +52,7 @@ class PassesOn(Protocol):
     async def handed_on(self) -> None:
         """Wait until all have their answers whose requests were handed on."""
         ...
+
+    def leave(self) -> None:
+        """Wait for these no longer, and hand nothing on any more."""
+        ...

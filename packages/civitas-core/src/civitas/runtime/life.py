@@ -265,6 +265,9 @@ class Life:
     def leave_askers(self) -> None:
         """Do not wait any longer for what the other program answers: whoever still waits here is told so."""
         self._node.asks.refuse_outside(_answered_elsewhere)
+        for edge in self.edges:
+            if isinstance(edge, PassesOn):
+                edge.leave()
 
     async def _answered(self, answering: Collection[asyncio.Task[None]]) -> None:
         """Wait until those that wait for durable agents have their answers, or have left."""

@@ -100,6 +100,11 @@ class HttpEdge:
         if self._gate is not None and self._gate.successor is not None:
             await self._gate.successor.finished()
 
+    def leave(self) -> None:
+        """See `PassesOn.leave`."""
+        if self._gate is not None and self._gate.successor is not None:
+            self._gate.successor.leave()
+
     async def close(self) -> None:
         """End it; see `Edge.close`."""
         await self.close_door()

@@ -36,6 +36,7 @@ class Successor:
         self._where = host, port
         self._patience = patience
         self._under_way: set[asyncio.Task[None]] = set()
+        self._left = False
 
     async def __call__(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Hand one on, unless its caller leaves.
@@ -43,6 +44,8 @@ class Successor:
         Raises:
             BadRequest: Nobody answers it; before anything of an answer was sent.
         """
+        if self._left:
+            raise _not_answered("this one was stopped")
         loop = asyncio.get_running_loop()
         relaying = loop.create_task(self._relay(scope, body, send))
         self._under_way.add(relaying)
@@ -50,7 +53,7 @@ class Successor:
         leaving = loop.create_task(_has_left(receive))
         try:
             await asyncio.wait({relaying, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if relaying.done():
+            if relaying.done() and not relaying.cancelled():  # else its answer ends where it is
                 relaying.result()
         finally:
             for task in (relaying, leaving):
@@ -61,6 +64,12 @@ class Successor:
         """Wait until all have their answers that were handed on."""
         while self._under_way:
             await asyncio.wait(self._under_way)
+
+    def leave(self) -> None:
+        """Wait no longer for answers: who has nothing of one yet is told so. Nothing is handed on any more."""
+        self._left = True
+        for relaying in self._under_way:
+            relaying.cancel()
 
     async def _relay(self, scope: Scope, body: bytes, send: Send) -> None:
         began = False
@@ -82,12 +91,15 @@ class Successor:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             finally:
                 writer.close()
+        except asyncio.CancelledError:
+            if began or not self._left:
+                raise
+            raise _not_answered("this one was stopped") from None
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             if began:
                 raise
             why = str(error) or f"nobody listened within {self._patience:g} s"
-            text = f"another version takes over, and did not answer: {why}. Send the request again"
-            raise BadRequest(text, status=503, code="stopping") from error
+            raise _not_answered(why) from error
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with asyncio.timeout(self._patience):
@@ -95,6 +107,11 @@ class Successor:
                 with suppress(ConnectionRefusedError):  # it has ended again, and the next may come
                     return await asyncio.open_connection(*self._where)
                 await asyncio.sleep(_AGAIN)
+
+
+def _not_answered(why: str) -> BadRequest:
+    text = f"another version takes over, and did not answer: {why}. Send the request again"
+    return BadRequest(text, status=503, code="stopping")
 
 
 def _request_of(scope: Scope, body: bytes) -> h11.Request:
