@@ -169,3 +169,26 @@ async def test_the_ask_of_a_conversation_does_not_wait_for_its_last_handler_when
         assert not ending.done()
         busy.release.set()
         await ending
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_an_ask_may_be_cancelled_while_the_pool_is_stopped_that_has_no_place_for_it(
+    journal: Journal, turns: int
+) -> None:
+    busy = Actor("a", journal, mailbox_size=1)
+    root = Supervisor("root", [ConversationPool("a", busy, max_live=1)])
+    async with Runtime(root) as runtime, asyncio.timeout(5):
+        await runtime.send("a", 1, "hold", conversation="at work")
+        await journal.until("hold a/at work")
+        asks = [
+            asyncio.create_task(error_of(runtime.ask("a", 1, conversation=conversation)))
+            for conversation in ("waits", "behind it")
+        ]
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(runtime.terminate_child("root", "a"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asks[1].cancel()
+        busy.release.set()
+        await ending
+        assert isinstance(await asks[0], AgentTerminated)

@@ -247,6 +247,9 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
 
     async def _stop_child(self, child: Child, why: str) -> None:
         await self._host.turns.give_way()
-        await self._cells[child.name].sleep(why)
+        cell = self._cells.get(child.name)
+        if cell is None:
+            return  # whoever wanted it gave up
+        await cell.sleep(why)
         if why:
-            child.close(Status.TERMINATED, why)
+            cell.close(Status.TERMINATED, why)
