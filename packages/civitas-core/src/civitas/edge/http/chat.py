@@ -135,7 +135,7 @@ class ChatApi:
         yield chunk({}, "stop")
         if usage:
             yield event(base | {"choices": [], "usage": _usage(answering)})
-        yield event("[DONE]")
+        yield "data: [DONE]\n\n"
 
 
 def _conversation_in(body: Body) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -16,16 +17,16 @@ from civitas.edge.texts import as_json
 
 __all__ = ["EventStream", "event"]
 
+_LINE_END = re.compile("[\r\n]+")
 _ALIVE = 15.0
 """Seconds without an event after which a comment shows that the answer is still under way."""
 
 
 def event(data: Any, *, name: str = "", id: str = "") -> str:
-    """One event; text stands as it is, anything else as JSON."""
-    text = data if isinstance(data, str) else as_json(data)
+    """One event; its data is JSON, so that no text in it ends the event."""
     lines = [f"id: {id}"] if id else []
-    lines += [f"event: {name}"] if name else []
-    return "\n".join([*lines, f"data: {text}"]) + "\n\n"
+    lines += [f"event: {_LINE_END.sub(' ', name)}"] if name else []
+    return "\n".join([*lines, f"data: {as_json(data)}"]) + "\n\n"
 
 
 class EventStream(Response):
