@@ -10,12 +10,13 @@ To the root each member is a process with `start: false`. What a test wants to l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from civitas import AgentProcess, Runtime, Supervisor
 from civitas.cluster import Processes
+from civitas.cluster.durable.broker import Wanted
 from civitas.cluster.member import MemberNode
 from civitas.launch import ProcessOptions
 from civitas.message import Serializer
@@ -24,6 +25,7 @@ from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPool, Placed
 from civitas.telemetry.tracing import Tracing
 from civitas.transport.contract import Transport
+from tests.core.cluster.memory_broker import MemoryBroker
 
 __all__ = ["Nodes", "kind_of", "make"]
 
@@ -40,6 +42,7 @@ class Nodes:
         keywords: Of the constructor of each agent of a member.
         given: Keywords of `Runtime` that are given in Python, and so hold for the members, too.
         family: A name; whatever begins with that and a hyphen stands behind it, under a supervisor of that name.
+        broker: Keeps the messages of those with `at_least_once`; None if nothing does.
         **supervisor: Of the one supervisor above all of them.
     """
 
@@ -51,6 +54,7 @@ class Nodes:
         keywords: Mapping[str, Any] | None = None,
         given: Mapping[str, Any] | None = None,
         family: str = "",
+        broker: MemoryBroker | None = None,
         **supervisor: Any,
     ) -> None:
         self._make_transport = transport
@@ -66,6 +70,7 @@ class Nodes:
             crew = [each for each in placed if each.family]
             placed = [*(each for each in placed if not each.family)]
             here = (*here, Supervisor(family, crew, **options))
+        self._broker = broker
         self.transport = transport()
         self.runtime = Runtime(
             Supervisor("top", children=[*here, *placed], **options),
@@ -75,6 +80,7 @@ class Nodes:
                 Serializer.MSGPACK,
                 {"root_has": sorted(given or ())},
                 _TOKEN,
+                broker=None if broker is None else broker.at_root(_wanted(here)),
             ),
             **(given or {}),
         )
@@ -113,6 +119,7 @@ class Nodes:
             token=_TOKEN,
             store=InMemoryStateStore(),
             tracing=Tracing(),
+            broker=None if self._broker is None else self._broker.at_member()[0],
         )
         member.attach()
         self.members[name] = member
@@ -137,6 +144,13 @@ class Nodes:
         for member in self.members.values():
             member.end("the root is gone")
         await asyncio.gather(*self._lives)
+
+
+def _wanted(here: Iterable[AgentProcess | Supervisor]) -> dict[str, Wanted]:
+    """The mailboxes that a topology with these agents asks for."""
+    agents = [each for each in here if isinstance(each, AgentProcess)]
+    wanted = {each.name: Wanted.of(each._civitas_options) for each in agents}
+    return {name: each for name, each in wanted.items() if each is not None}
 
 
 def make(

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from civitas import AgentProcess, HandlerFailed, Message
+from civitas.runs import RunInfo
 from civitas.testing import MemoryNetwork
+from tests.core.cluster.memory_broker import MemoryBroker
 from tests.core.cluster.nodes import Nodes
 
 NEVER = 60.0
@@ -34,9 +36,10 @@ class Asker(AgentProcess):
 
 
 class System:
-    """`here` and `near` at the root, `far` and `other` at a member each; every mailbox has one place."""
+    """`here` and `near` at the root, `far` and `beside` at one member, `other` at another."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, network: MemoryNetwork) -> None:
+        self.network = network
         self._nodes = nodes
         self._asking: dict[str, asyncio.Task[Message]] = {}
 
@@ -45,13 +48,18 @@ class System:
         order = {"ask": asked, "first": first}
         asking = self._nodes.runtime.ask(asker, order, timeout=NEVER)
         self._asking[asker] = asyncio.create_task(asking)
-        await self._until(lambda: any(cell.busy for cell in self._cells(asker)))
+        await self.until(lambda: any(cell.busy for cell in self._cells(asker)))
 
     async def let(self, asker: str, asked: str = "") -> None:
         """Let an agent ask now, and wait until it waits for the answer, and until its ask has arrived at `asked`."""
         Asker.may_ask[asker].set()
-        await self._until(lambda: any(cell.asking for cell in self._cells(asker)))
-        await self._until(lambda: not asked or self._has_one(asked))
+        await self.until(lambda: any(cell.asking for cell in self._cells(asker)))
+        await self.until(lambda: not asked or self._has_one(asked))
+
+    @property
+    def unfinished_runs(self) -> list[RunInfo]:
+        runs = self._nodes.runtime.runs
+        return [*runs("accepted"), *runs("running"), *runs("waiting")]
 
     def _has_one(self, agent: str) -> bool:
         return any(len(cell.entry) for cell in self._cells(agent) if cell.busy)
@@ -68,7 +76,7 @@ class System:
         assert raised.value.error_type == "AskCycle"
         return raised.value.error_message
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
             while not condition():
                 await asyncio.sleep(0)
@@ -80,13 +88,16 @@ class System:
 
 
 @asynccontextmanager
-async def system(delivery: str = "at_most_once") -> AsyncIterator[System]:
+async def system(
+    delivery: str = "at_most_once", size: int = 1, broker: MemoryBroker | None = None
+) -> AsyncIterator[System]:
     Asker.may_ask = defaultdict(asyncio.Event)
-    placed = {"w": {"far": Asker}, "v": {"other": Asker}}
-    keywords: dict[str, Any] = {"mailbox_size": 1, "delivery": delivery, "max_deliveries": 1}
+    placed = {"w": {"far": Asker, "beside": Asker}, "v": {"other": Asker}}
+    keywords: dict[str, Any] = {"mailbox_size": size, "delivery": delivery, "max_deliveries": 1}
     here = [Asker(name, **keywords) for name in ("here", "near")]
-    async with Nodes(MemoryNetwork().transport, placed, *here, keywords=keywords) as nodes:
-        system = System(nodes)
+    network = MemoryNetwork()
+    async with Nodes(network.transport, placed, *here, keywords=keywords, broker=broker) as nodes:
+        system = System(nodes, network)
         yield system
         await system.end()
 
@@ -125,3 +136,33 @@ async def test_an_ask_in_line_beside_its_asker_is_refused_when_the_circle_leads_
         await three.let("near", "far")
         await three.let("far", "here")
         assert "here -> near -> far -> here" in await three.refused("here")
+
+
+@pytest.mark.promise(id="SEM-1522")
+async def test_an_ask_that_is_refused_when_its_agent_has_it_leaves_the_mailbox_of_the_broker() -> (
+    None
+):
+    broker = MemoryBroker()
+    async with system("at_least_once", 10, broker) as three:
+        await three.order("near", "far")
+        await three.order("far", "here")
+        await three.order("here", "near")
+        await three.let("near", "far")
+        await three.let("far", "here")
+        three.network.fate = lambda _: []  # the search for a circle takes longer than the broker
+        await three.let("here", "near")
+        three.network.fate = lambda _: [0.0]
+        assert "here -> near -> far -> here" in await three.refused("here")
+        await three.until(lambda: broker.is_empty)
+
+
+@pytest.mark.promise(id="SEM-1522")
+async def test_the_run_of_an_ask_that_is_refused_when_its_agent_has_it_ends() -> None:
+    async with system("durable", 10) as three:
+        await three.order("beside", "here")
+        await three.order("here", "far")
+        await three.order("far", "beside")
+        await three.let("beside", "here")
+        await three.let("here", "far")
+        assert "far -> beside -> here -> far" in await three.refused("far")
+        await three.until(lambda: three.unfinished_runs == [])

@@ -360,7 +360,7 @@ class Router:
         if answer is not None:
             if isinstance(answer, AskCycle):
                 if isinstance(cell, Cell):
-                    cell.mailbox.withdraw(message)
+                    cell.refused(message)
                 else:
                     cell.withdraw(message, reader_left=True)
             elif self.last_words.ended(message.id):

@@ -326,6 +326,11 @@ class Cell:
         if incarnation is not None and task is not None:
             incarnation.now.abandon(message, task)
 
+    def refused(self, message: Message) -> None:
+        """Whoever asked knows already that there is no answer: if `message` still waits, nobody handles it."""
+        if self.mailbox.withdraw(message):
+            self._deliveries.refused(message)
+
     @property
     def alive(self) -> bool:
         """Whether an incarnation runs."""

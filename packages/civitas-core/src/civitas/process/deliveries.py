@@ -107,6 +107,14 @@ class Deliveries:
         self.over(message)
         self._node.dead_letter(message, reason)
 
+    def refused(self, message: Message) -> None:
+        """It was taken out while it waited, and whoever asked knows why: it is finished, and no dead letter."""
+        came_before = self.comes_again(message)
+        self.over(message)
+        self._node.settle(message)
+        if came_before:
+            self._node.forget_records(message)
+
     def failed(self, message: Message, error: BaseException) -> None:
         """The agent gave it up, and lives on or ends as it likes."""
         self.over(message)
