@@ -244,6 +244,15 @@ async def test_a_conversation_whose_message_did_not_get_into_the_store_leaves_it
     assert talks.find("pool/a") is None
 
 
+def test_a_conversation_that_began_anew_is_not_forgotten_with_the_one_before() -> None:
+    talks = pool()
+    before = talks.cell("a", "")
+    talks.forget(before)
+    again = talks.cell("a", "")
+    talks.forget(before)
+    assert talks.find("pool/a") is again
+
+
 def test_one_that_waited_for_a_place_and_did_not_get_into_the_store_is_not_let_in_later() -> None:
     talks = forgetting()
     first, _, held = all_three = [talks.cell(name, "") for name in "abc"]

@@ -217,8 +217,10 @@ class ElsewherePool:
 
     def forget(self, each: Elsewhere) -> None:
         """Nothing is on the way to a conversation: it needs no place here."""
-        self._conversations.pop(each.name, None)
-        self._held.pop(each.name, None)  # of a durable one the root has the messages, place or not
+        if self._conversations.get(each.name) is each:  # it may have begun again meanwhile
+            del self._conversations[each.name]
+            # Messages for a durable one go there from the store, whether it has a place or not.
+            self._held.pop(each.name, None)
         self._let_in()
 
     def _has_room(self) -> bool:
