@@ -144,6 +144,24 @@ async def test_a_question_of_a_durable_agent_is_answered_after_a_restart(tmp_pat
     assert await said("hello") == "roses are red"
 
 
+@pytest.mark.promise(id="SEM-1733")
+async def test_what_is_said_after_somebody_else_has_answered_a_question_is_a_message():
+    edge, poet = HttpEdge(HttpOptions(port=0)), Poet("poet", delivery="durable")
+    async with (
+        Runtime(Supervisor("root", children=[poet]), edges=[edge]) as runtime,
+        httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client,
+    ):
+
+        async def said(text):
+            body = {"model": "poet", "messages": hello(text), "metadata": {"conversation": "c1"}}
+            answer = await client.post("/v1/chat/completions", json=body)
+            return answer.json()["choices"][0]["message"]["content"]
+
+        assert await said("may I") == "Roses?"
+        await runtime.ask("poet", {"values": {"q1": "yes"}}, "resume", conversation="c1")
+        assert await said("hello") == "roses are red"
+
+
 @pytest.mark.promise(id="SEM-1734")
 async def test_an_unknown_model_is_told_at_once_with_the_closest_name():
     async with chatting() as client:

@@ -29,7 +29,9 @@ class OpenQuestions:
 
     def __init__(self, behind: Behind) -> None:
         self._behind = behind
-        self._open: OrderedDict[tuple[str, str], list[Mapping[str, Any]]] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str], tuple[list[Mapping[str, Any]], str]] = (
+            OrderedDict()
+        )
         self._left: dict[tuple[str, str | None], str] | None = None
         """The runs that waited when the first caller came, by agent and conversation."""
 
@@ -38,7 +40,7 @@ class OpenQuestions:
         questions = questions_in(reply)
         if not questions or reply.conversation is None:
             return
-        self._open[name, reply.conversation] = questions
+        self._open[name, reply.conversation] = questions, reply.run
         if len(self._open) > _REMEMBERED:
             self._open.popitem(last=False)
 
@@ -50,7 +52,9 @@ class OpenQuestions:
             waiting = self._behind.runs("waiting")
             self._left = {(each.agent, each.conversation): each.run for each in waiting}
         left = self._left.pop((name, conversation), None)
-        found = self._open.pop((name, conversation or ""), None)
+        found, run = self._open.pop((name, conversation or ""), (None, ""))
+        if found is not None and any(each.run == run for each in self._behind.runs("done", name)):
+            return None  # somebody else has answered it meanwhile
         if found is None and left is not None:
             found = await self._kept(name, left)
         if found is None:
