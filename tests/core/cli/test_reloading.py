@@ -97,6 +97,27 @@ async def test_code_whose_import_never_ends_is_given_up_when_it_changes(
 
 
 @pytest.mark.promise(id="SEM-1844")
+async def test_ctrl_c_while_the_old_code_is_drained_starts_nothing_and_a_second_one_ends_it_at_once(
+    told, start: Callable[..., Awaitable[Running]], beside: Callable[..., Awaitable[Result]]
+) -> None:
+    told.write(
+        "import asyncio\nclass Teller(AgentProcess):\n    async def handle(self, message):\n"
+        "        print('at work', flush=True)\n        await asyncio.sleep(3600)\n"
+    )
+    run = await start("run", told.topology, "--reload", "--set=runtime.drain_timeout=3600")
+    await run.until("ready ")
+    await beside("send", told.topology, "teller", "1")
+    await run.until("at work")
+    told.write(AGENT.format("two"))
+    await run.until("stopping ")
+    run.signal(signal.SIGINT)
+    run.signal(signal.SIGTERM)  # two of one kind may be merged
+    result = await run.end()
+    assert result.code == 143
+    assert "ready" not in result.out.split("stopping")[1]
+
+
+@pytest.mark.promise(id="SEM-1844")
 def test_the_code_of_another_os_process_is_watched_wherever_it_is_also_while_it_is_broken(
     told, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -23,7 +24,8 @@ class StopSignals:
     """Watches for the signals that stop a program, while entered. Only in the main thread.
 
     The handlers are Python's own and not the event loop's: the second signal must also end a program whose loop is
-    stuck in somebody's code, and a handler of the loop would wait for that code.
+    stuck in somebody's code, and a handler of the loop would wait for that code. A byte in a socket wakes the loop
+    all the same: a signal that comes when it is just about to wait would be seen only when something else wakes it.
 
     Args:
         on_first: Called with the first signal and the loop that waits for it, in a thread of its own, before `first`
@@ -39,6 +41,7 @@ class StopSignals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._before: dict[signal.Signals, Any] = {}
+        self._waker, self._woken = socket.socketpair()
 
     @property
     def received(self) -> bool:
@@ -48,14 +51,18 @@ class StopSignals:
     async def first(self) -> signal.Signals:
         """Wait for the first signal."""
         self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._woken, self._woken.recv, 4096)
         if not self._told:
             await self._wake.wait()
         assert self._received is not None
         return self._received
 
     def __enter__(self) -> Self:
-        for each in _SIGNALS:
-            self._before[each] = signal.signal(each, self._handle)
+        for each in (self._waker, self._woken):
+            each.setblocking(False)
+        self._woke_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -66,6 +73,11 @@ class StopSignals:
     ) -> None:
         for each, handler in self._before.items():
             signal.signal(each, handler)
+        signal.set_wakeup_fd(self._woke_before)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._woken)
+        for end in (self._waker, self._woken):
+            end.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
