@@ -44,6 +44,7 @@ class Calls:
             NodeDown: It went away before it had answered.
             Exception: What it raised.
         """
+        peer = peer.became or peer
         if peer.gone:  # it may have left in the moment between its arrival and this
             raise _down(peer, peer.gone)
         id = next(self._ids)

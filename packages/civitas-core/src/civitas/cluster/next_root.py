@@ -25,6 +25,7 @@ class NextRoot:
 
     def is_there(self, root: Peer) -> None:
         """It is this one."""
+        self.peer.became = root
         self._way.leads_to(root)
 
 

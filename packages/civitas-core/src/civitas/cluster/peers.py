@@ -49,6 +49,8 @@ class Peer:
         """What happened to it, once it is."""
         self.incident = boot
         """What its end is counted as, once it is."""
+        self.became: Peer | None = None
+        """The node that it turned out to be, where this stood for one that was not known yet."""
         self.takes: Mapping[int, Callable[..., None]] = _NO_OTHERS
         """By kind, who takes its frames instead of whoever takes those of all others."""
         self._own_boot = own_boot

@@ -186,11 +186,13 @@ class Joining:
 
     async def _say_unanswered(self) -> None:
         """Whoever has read this process's introduction and does not answer takes it for a stranger."""
-        heard = self.root.link if self._stands_by else None
-        while self.root.link is not heard:
+        heard = None
+        while self.root.link is not heard and not self._stands_by:
             heard = self.root.link
             await heard.flushed()
             await asyncio.sleep(_UNANSWERED)
+        if self._stands_by:
+            return  # it hears who has its place
         logger.warning(
             "process %r: what listens at %s does not answer: it is stopping, or has another token. Both have the same "
             "if one user starts them, from one topology file, with one XDG_STATE_HOME; otherwise give both a "
