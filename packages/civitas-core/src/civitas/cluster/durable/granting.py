@@ -157,7 +157,8 @@ class Granting:
             given = await self._count(address, left, first)
             self._holders[name] = boot
         finally:
-            del self._handing[name]
+            if self._handing.get(name) == (boot, over):  # otherwise it is handed on already
+                del self._handing[name]
             over.set_result(None)
         return Handed(given, left.finished)
 
