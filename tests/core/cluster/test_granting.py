@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 
 import pytest
@@ -34,6 +35,10 @@ class Mailbox:
         handed = await self._granting.hand_over("sure", self._boot)
         assert handed is not None
         return dict(handed.given)
+
+    async def renew(self) -> None:
+        """Let the process that got it last read it anew."""
+        await self._granting.renew("sure", self._boot)
 
     def deliver(self) -> str:
         """Let the broker give a message to the process; returns its id."""
@@ -72,3 +77,16 @@ async def test_a_process_that_was_given_up_may_have_begun_with_what_it_got():
     assert await mailbox.hand_over(Left(is_known=False)) == {id: 1}
     mailbox.deliver()
     assert await mailbox.hand_over(Left({id: 2}, is_known=False)) == {id: 3}
+
+
+@pytest.mark.promise(id="SEM-1811")
+async def test_a_mailbox_that_is_handed_to_two_processes_at_once_is_the_last_ones():
+    """As when a new version and an old one meet at the root."""
+    mailbox = Mailbox()
+    await mailbox.hand_over()
+    id = mailbox.deliver()
+    handed = await asyncio.gather(
+        mailbox.hand_over(Left({id: 1})), mailbox.hand_over(Left(is_known=False))
+    )
+    assert handed == [{id: 1}, {id: 1}]
+    await mailbox.renew()

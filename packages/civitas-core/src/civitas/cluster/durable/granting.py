@@ -143,6 +143,9 @@ class Granting:
         Raises:
             ConfigurationError: The broker cannot be reached.
         """
+        while (handing := self._handing.get(name)) is not None:
+            # Whoever is fenced last has it, and is to be its holder here, too.
+            await asyncio.wait([handing[1]])
         before = self._holders.get(name)
         if before == boot:
             return None
@@ -157,8 +160,7 @@ class Granting:
             given = await self._count(address, left, first)
             self._holders[name] = boot
         finally:
-            if self._handing.get(name) == (boot, over):  # otherwise it is handed on already
-                del self._handing[name]
+            del self._handing[name]
             over.set_result(None)
         return Handed(given, left.finished)
 
@@ -172,7 +174,7 @@ class Granting:
         if (
             over is not None and to == boot
         ):  # it went on under another root, and has lost what it asked for
-            await over
+            await asyncio.wait([over])
             return {}
         if self._holders.get(name) != boot:
             raise ConfigurationError(f"the mailbox of {name!r} is not that of this process")
