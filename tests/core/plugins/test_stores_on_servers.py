@@ -146,7 +146,7 @@ async def test_one_that_is_held_up_is_given_up_in_time(kind, make_store):
             await asyncio.wait_for(store.set("a", {"n": 2}), 5)
     finally:
         for pid in held:
-            os.kill(pid, signal.SIGCONT)
+            _signalled(pid, signal.SIGCONT)
     await store.set("a", {"n": 3})
     assert await store.get("a") == {"n": 3}
 
@@ -320,6 +320,6 @@ def test_a_durable_graph_whose_process_is_killed_goes_on_at_its_last_node(
 def _signalled(pid: int, how: int) -> bool:
     try:
         os.kill(pid, how)
-    except ProcessLookupError:  # that of the look itself
+    except ProcessLookupError:  # that of the look itself, which ends meanwhile
         return False
     return True
