@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from civitas import AgentProcess, Message
+from civitas.transport.zmq.link import ZmqLink
 
 
 def write_line(file: str, line: str) -> None:
@@ -348,9 +349,20 @@ class Last(Writer):
     """A writer whose process is killed when it is finished, before that can be said."""
 
     async def handle(self, message: Message) -> Message:
+        if not message.payload.get("last"):
+            return await super().handle(message)
+        is_finished = False
+        turn = ZmqLink._turn
+
+        def last_turn(link: ZmqLink) -> None:
+            if is_finished:
+                os.kill(os.getpid(), signal.SIGKILL)
+            turn(link)
+
+        ZmqLink._turn = last_turn  # type: ignore[method-assign, assignment]
+        await asyncio.sleep(0)  # what is due already is still said
         reply = await super().handle(message)
-        if message.payload.get("last"):
-            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGKILL)
+        is_finished = True
         return reply
 
 
