@@ -18,9 +18,11 @@ import pytest
 import pytest_asyncio
 
 from civitas.control import ControlClient, ControlServer
+from civitas.models import ModelResponse
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
+from civitas.testing import ScriptedModel
 from civitas.topology.place import open_state_folder
 from civitas.web import Web, feed
 from tests.core.web.team import Worker
@@ -47,7 +49,11 @@ async def team() -> AsyncIterator[Runtime]:
         max_restarts=50,
     )
     async with Runtime(
-        root, name="support", drain_timeout=0, state_store=InMemoryStateStore()
+        root,
+        name="support",
+        drain_timeout=0,
+        state_store=InMemoryStateStore(),
+        model_provider=ScriptedModel([ModelResponse("It is.", "m", 1200, 300, 0.012)], repeat=True),
     ) as runtime:
         yield runtime
 

@@ -18,6 +18,8 @@ class Worker(AgentProcess):
                 raise ValueError(str(message.payload))
             case "hold":
                 await self.step(message.payload or "read the invoices", lambda: None)
+                assert self.llm is not None
+                await self.llm.chat("m", [{"role": "user", "content": "Is it right?"}])
                 await asyncio.Event().wait()
             case "keep":
                 self.state = message.payload

@@ -94,13 +94,14 @@ async def test_a_question_is_answered_by_a_click_once_the_token_is_given(
 
 @pytest.mark.promise(id="SEM-1725")
 @pytest.mark.promise(id="SEM-1729")
-async def test_a_run_is_looked_into_with_its_steps(
+async def test_a_run_is_shown_with_its_cost_and_looked_into_with_its_steps(
     runtime: Runtime, serve: Callable[..., Any], page: Any
 ) -> None:
     await runtime.send("refunds", NASTY, message_type="hold", run=f"<b>{NASTY}")
     async with serve() as web:
         await page.set_viewport_size({"width": 360, "height": 740})
         await page.goto(web.url)
+        await text_of(page, "#runs", "1 call, 1,200 → 300 tokens, $0.012")
         await page.locator("#runs .link").click()
         await text_of(page, "#drawer .steps", "taken over")
         await text_of(page, "#drawer .facts", "<b><img")
