@@ -60,6 +60,11 @@ def awake(nodes: Nodes) -> dict[str, tuple[str, int]]:
     return {each.name: (str(each.status), each.mailbox_depth) for each in pool.children}
 
 
+def at_work(told: list[Any]) -> dict[str, int]:
+    """Whether each handles a message, as it was told last."""
+    return {name: busy for names, _ in told for name, *_, busy in names}
+
+
 async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not true():
@@ -72,7 +77,7 @@ async def test_of_many_conversations_only_those_that_changed_are_told(
 ) -> None:
     for n in range(20):
         await nodes.runtime.ask("support", 1, conversation=f"c{n}")
-    await until(lambda: len(awake(nodes)) == 20)
+    await until(lambda: len(awake(nodes)) == 20 and not any(at_work(told).values()))
     told.clear()
     for payload in (1, 2):
         await nodes.runtime.send("support", payload, "stay", conversation="c7")
