@@ -15,7 +15,7 @@ from civitas.errors import HandlerFailed
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas_crewai import CrewAIAgent, agent_tool
-from tests.core.frameworks.support import running
+from tests.core.frameworks.support import detailed_usage, running
 
 # CrewAI warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -131,23 +131,12 @@ async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
     assert "secret finding" in tool_call["gen_ai.tool.call.result"]
 
 
-def detailed(asked: int, answered: int) -> dict[str, Any]:
-    """What a model of OpenAI's says it used."""
-    return {
-        "prompt_tokens": 20,
-        "completion_tokens": 9,
-        "total_tokens": 29,
-        "prompt_tokens_details": {"cached_tokens": 15},
-        "completion_tokens_details": {"reasoning_tokens": 6},
-    }
-
-
 @pytest.mark.promise(id="SEM-1786")
 @pytest.mark.parametrize("streams", [False, True])
 async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_in_pieces(
     spans, scripted, monkeypatch, streams
 ):
-    monkeypatch.setattr(model_replies, "_usage", detailed)
+    monkeypatch.setattr(model_replies, "_usage", detailed_usage)
     llm = scripted(lambda body: "an answer")
     llm.stream = streams
     async with running(CrewAIAgent("c", crew=crew_of(llm))) as runtime:

@@ -26,7 +26,7 @@ from civitas.process import AgentProcess
 from civitas.telemetry import names
 from civitas_langgraph import LangGraphAgent, agent_tool
 from civitas_langgraph._spans import GraphSpans
-from tests.core.frameworks.support import running
+from tests.core.frameworks.support import detailed_usage, running
 from tests.core.telemetry.support import Metered
 
 
@@ -239,22 +239,11 @@ async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
     assert "secret finding" in tool_call["gen_ai.tool.call.result"]
 
 
-def detailed(asked: int, answered: int) -> dict[str, Any]:
-    """What a model of OpenAI's says it used."""
-    return {
-        "prompt_tokens": 20,
-        "completion_tokens": 9,
-        "total_tokens": 29,
-        "prompt_tokens_details": {"cached_tokens": 15},
-        "completion_tokens_details": {"reasoning_tokens": 6},
-    }
-
-
 @pytest.mark.promise(id="SEM-1786")
 async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_in_pieces(
     spans, model, monkeypatch
 ):
-    monkeypatch.setattr(model_replies, "_usage", detailed)
+    monkeypatch.setattr(model_replies, "_usage", detailed_usage)
     model.bound.stream_usage = True  # LangChain asks only OpenAI itself for it
 
     async def think(state: MessagesState) -> dict[str, Any]:

@@ -97,3 +97,14 @@ def doing(runtime: Runtime, name: str) -> dict[str, Any]:
     cell = runtime._node.registry[name]
     assert isinstance(cell, Cell)
     return cell.doing or {}
+
+
+def detailed_usage(asked: int, answered: int) -> dict[str, Any]:
+    """What a model of OpenAI's says it used."""
+    return {
+        "prompt_tokens": 20,
+        "completion_tokens": 9,
+        "total_tokens": 29,
+        "prompt_tokens_details": {"cached_tokens": 15},
+        "completion_tokens_details": {"reasoning_tokens": 6},
+    }
