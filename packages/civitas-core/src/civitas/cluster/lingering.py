@@ -71,6 +71,9 @@ class Lingering:
             logger.debug("the next root is gone: %s", error)
             await asyncio.sleep(_LOOK)
             return
+        except ConfigurationError as error:
+            logger.debug("the next root takes over no answers: %s", error)
+            found = [[id] for id in ids]
         for id, *answer in found:
             asks.answer(id, _read(id, *answer))
         guest.cast("fetched", [each[0] for each in found])
