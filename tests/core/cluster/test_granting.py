@@ -88,5 +88,5 @@ async def test_a_mailbox_that_is_handed_to_two_processes_at_once_is_the_last_one
     handed = await asyncio.gather(
         mailbox.hand_over(Left({id: 1})), mailbox.hand_over(Left(is_known=False))
     )
-    assert handed == [{id: 1}, {id: 1}]
+    assert list(handed) == [{id: 1}, {id: 1}]
     await mailbox.renew()

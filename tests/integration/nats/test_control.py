@@ -112,18 +112,21 @@ async def test_a_root_that_is_blocked_is_seen_from_another_machine(config, elsew
 async def test_a_message_that_froze_the_root_before_the_answer_left_was_accepted(
     config, elsewhere, tmp_path
 ):
-    thaw = tmp_path / "thaw"
-    try:
-        async with asyncio.timeout(15):
-            freezing = json.dumps(str(thaw))
-            code, _, err = await elsewhere(
-                config, "send", "here", freezing, "--type", "freeze at once"
-            )
+    for attempt in range(5):  # an answer that shares a write with a heartbeat leaves in time
+        thaw = tmp_path / f"thaw{attempt}"
+        try:
+            async with asyncio.timeout(15):
+                freezing = json.dumps(str(thaw))
+                code, _, err = await elsewhere(
+                    config, "send", "here", freezing, "--type", "freeze at once"
+                )
+        finally:
+            thaw.touch()
         assert code == 0, err
-        blocked = "the event loop of 'root' has been blocked by agent 'here' for"
-        assert f"the message for 'here' was accepted; {blocked}" in err
-    finally:
-        thaw.touch()
+        if err:
+            break
+    blocked = "the event loop of 'root' has been blocked by agent 'here' for"
+    assert f"the message for 'here' was accepted; {blocked}" in err
 
 
 @pytest.mark.promise(id="SEM-1516")
