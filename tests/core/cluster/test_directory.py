@@ -37,7 +37,9 @@ class Told:
             self.learnt.append,
             lambda *moved: None,
             lambda name: [f"like {name}"],
+            passes_on=lambda: self.passes_on,
         )
+        self.passes_on = False
 
     def said(self, name: str) -> list[list[object]]:
         return [fields for _, fields in self.wires[name].sent]
@@ -127,3 +129,18 @@ def test_a_mailbox_of_the_root_that_closes_is_announced_and_no_other(told: Told)
     told.directory.closed("far", "it was stopped")
     told.directory.closed("near", "it was stopped")
     assert [facts.closed for facts in told.learnt] == ["", "", "it was stopped"]
+
+
+@pytest.mark.promise(id="SEM-1831")
+def test_nobody_is_told_that_an_agent_has_ended_which_the_next_root_starts_again(
+    told: Told,
+) -> None:
+    near = replace(FAR, name="near", node="root", boot="boot-root")
+    told.directory.announce(near)
+    told.asks("v", "near")
+    told.passes_on = True
+    told.directory.closed("near", "another version takes over")
+    told.asks("w", "near")
+    for name in ("v", "w"):
+        assert told.said(name)[-1] == ["facts", [near.plain()]]
+    assert told.learnt[-1].closed == "another version takes over"

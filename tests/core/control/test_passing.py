@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,20 @@ async def test_who_comes_while_another_version_takes_over_is_answered_by_that(fo
         async with team() as new, ControlServer(new, folder):
             assert (await asyncio.wait_for(asking, 5))["name"] == "root"
             await client.__aexit__(None, None, None)
+
+
+@pytest.mark.promise(id="SEM-1832")
+async def test_whoever_stays_connected_goes_on_with_the_next_version_once_that_is_there(
+    folder: Path,
+) -> None:
+    async def forward(request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"ok": "of the next one, by way of the old one"}
+
+    async with team() as old, ControlServer(old, folder), ControlClient("team", folder) as client:
+        old._node.next_program.forward = forward
+        assert await client.request("tree") == "of the next one, by way of the old one"
+        async with team() as new, ControlServer(new, folder):
+            assert (await client.request("tree"))["name"] == "root"
 
 
 async def test_where_nothing_runs_there_is_nothing_to_take_over(folder: Path) -> None:

@@ -27,6 +27,7 @@ class Directory:
         move: Lets one agent behind a name have what another was to have.
         closest: The names that are most like one that nobody has.
         mailbox_of: Finds where the broker keeps the messages of an agent; empty if it does not.
+        passes_on: Says whether the next root starts again what ends here, so that nobody is told that it has ended.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Directory:
         move: Move,
         closest: Callable[[str], list[str]],
         mailbox_of: Callable[[str], str] = lambda name: "",
+        passes_on: Callable[[], bool] = lambda: False,
     ) -> None:
         self._name = name
         self._boot = boot
@@ -48,6 +50,7 @@ class Directory:
         self._move = move
         self._closest = closest
         self._mailbox_of = mailbox_of
+        self._passes_on = passes_on
         self._facts: dict[str, Facts] = {}
 
     def announce(self, facts: Facts) -> None:
@@ -160,6 +163,8 @@ class Directory:
 
     def _as_told(self, facts: Facts, node: str) -> Facts:
         """What `node` is told about an agent: what must outlive its sender goes there by way of the root."""
+        if self._passes_on():
+            facts = replace(facts, closed="")
         here = facts.delivery != Delivery.DURABLE and facts.node == node
         direct = facts.delivery == Delivery.AT_MOST_ONCE or here or facts.node == self._name
         return (

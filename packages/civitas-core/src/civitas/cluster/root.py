@@ -120,6 +120,7 @@ class RootNode(Node):
             self._letters.out.move,
             self.registry.closest,
             self.mailboxes.address,
+            lambda: self._passing.active,
         )
         self.mailboxes.announced_by(self._directory)
         seal = Seal(token)

@@ -101,10 +101,8 @@ class ControlServer:
         if self._clients:
             await asyncio.wait(self._clients)
         self._operations.close()
-        with suppress(FileNotFoundError):
-            path = socket_of(self._folder)
-            if self._socket is not None and os.path.samestat(path.stat(), self._socket):
-                path.unlink()  # otherwise it is that of a process that runs the system now
+        if not self._is_followed():
+            socket_of(self._folder).unlink(missing_ok=True)
 
     def is_asked_to_pass_on(self) -> None:
         """Another version, which is elected once this one has ended, asks for that."""
@@ -140,10 +138,19 @@ class ControlServer:
             self.successor.set_result(request.get("sockets"))
             return {"ok": await self._passed}
         if (forward := self._runtime._node.next_program.forward) is not None:
-            return await forward(request)
+            # Who stays connected is to be somewhere else when this program ends.
+            return {PASSING: True} if self._is_followed() else await forward(request)
         if self.successor.done():
             return {PASSING: True}
         return await self._operations.answer(request)
+
+    def _is_followed(self) -> bool:
+        """Whether another program serves this folder now."""
+        try:
+            there = socket_of(self._folder).stat()
+        except OSError:
+            return False
+        return self._socket is None or not os.path.samestat(there, self._socket)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
