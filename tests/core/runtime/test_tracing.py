@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from benchmarks.calls import counted
 from civitas.message import Message
 from civitas.process import AgentProcess, ErrorAction
 from civitas.runtime import Runtime
@@ -310,3 +311,13 @@ async def test_without_a_provider_nothing_is_added_to_a_message() -> None:
 
     async with Runtime(Supervisor("root", [Shows("a")])) as runtime:
         assert (await runtime.ask("a", 1)).payload == {}
+
+
+async def test_the_spans_of_an_ask_add_few_calls_to_it(spans: InMemorySpanExporter) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", Journal())])) as runtime:
+        tracing = runtime._node.tracing
+        calls = []
+        for tracing.active in (False, True):
+            calls.append(await counted(lambda: runtime.ask("a", "hello")))
+    without, with_spans = calls
+    assert with_spans.total - without.total <= 30, with_spans.names - without.names

@@ -82,30 +82,49 @@ class Handling:
         self._suspending: Suspending | None = None
         self._span: Span | None = None
 
-    async def run_alone(self) -> None:
+    async def run_alone(self, *, simple: bool = False) -> None:
         """The same as `run`, in a context that no message was handled in."""
         current_message.set(self._message)
-        await self.run()
+        await self.run(simple=simple)
 
-    async def run(self) -> None:
-        """Handle the message in its span, and measure that."""
+    async def run(self, *, simple: bool = False) -> None:
+        """Handle the message in its span, and measure that.
+
+        Args:
+            simple: The handler needs nothing but to be awaited, unless it fails.
+        """
         tracing = self._node.tracing
         if tracing.active:
             with tracing.process(self._message, self._agent.name) as self._span:
-                await self._measured()
+                await (self._measured(simple) if tracing.metrics.active else self._all(simple))
         else:
-            await self._measured()
+            await self._measured(simple)
 
-    async def _measured(self) -> None:
+    async def _measured(self, simple: bool) -> None:
         began, message = time.perf_counter(), self._message
         metrics = self._node.tracing.metrics
         if metrics.active:
             waited = time.time() - message.timestamp
             metrics.waited(self._agent.name, waited, again=message.attempt > 0)
-        failure = await self.attempts(copy_context())
+        failure = await self._all(simple)
         if metrics.active:
             error = type(failure).__name__ if failure is not None else None
             metrics.processed(self._agent.name, time.perf_counter() - began, error)
+
+    async def _all(self, simple: bool) -> BaseException | None:
+        """All attempts; returns the error that remained."""
+        before = copy_context()
+        if not simple or self._noting is not None:
+            return await self.attempts(before)
+        try:
+            result = await self._agent.handle(self._message)
+            if Fork.happened:
+                unless_copied(self._node.loop)
+            if not self._now.over:
+                self._deliveries.finished(self._message, result)
+        except BaseException as error:
+            return await self.attempts(before, error)
+        return None
 
     async def attempts(
         self, before: ContextVariables, failure: BaseException | None = None

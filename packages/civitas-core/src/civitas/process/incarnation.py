@@ -357,10 +357,10 @@ class Incarnation:
     async def _handle(self, handling: Handling) -> None:
         """Handle a message in the context of this task as long as that is clean, and in one of its own later."""
         if self._stained:
-            await InContext(self._clean.copy(), handling.run_alone())
+            await InContext(self._clean.copy(), handling.run_alone(simple=self._simple))
         else:
             before = copy_context()
-            await handling.run()
+            await handling.run(simple=self._simple)
             self._stained = differs(before, copy_context())
 
     async def _is_finished(self, message: Message, origin: Any) -> None:
