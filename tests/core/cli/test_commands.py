@@ -111,6 +111,7 @@ def test_the_version_is_that_of_the_distribution(civitas: Civitas) -> None:
         (["ask"], "civitas ask: Missing argument 'NAME'. Try 'civitas ask --help'"),
         (["run", "a", "b"], "civitas run: "),
         (["run", "a", "--trase"], "civitas run: No such option: --trase"),
+        (["validate"], "civitas: No such command 'validate'. Did you mean 'topology validate'?"),
         (["topology", "chow"], "civitas topology: No such command 'chow'."),
         (["init"], "civitas init: Missing argument 'DIR'."),
         (["ask", "a", "b", "1", "--header", "x"], "a header must be NAME=VALUE; got 'x'"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from civitas.cli.signals import StopSignals
 from tests.core.cli.support import Result, Running
 
 Start = Callable[..., Awaitable[Running]]
@@ -92,6 +93,40 @@ async def test_the_first_signal_lets_the_work_in_hand_be_finished(
     assert done.code == 0
     assert done.out.count("worked") == 2
     assert "cleaned up" in done.out
+
+
+@pytest.mark.promise(id="SEM-1895")
+async def test_a_terminal_that_closes_lets_the_work_in_hand_be_finished(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class Worker(AgentProcess):
+        async def on_start(self):
+            await self.send(self.name, {})
+
+        async def handle(self, message):
+            print("working", flush=True)
+            await asyncio.sleep(0.2)
+            print("worked", flush=True)
+    """
+    run = await start("run", project(source, "name: w, type: team.Worker"))
+    await run.until("working")
+    run.signal(signal.SIGHUP)
+    await run.until("stopping   SIGHUP")
+    run.signal(signal.SIGHUP)  # one comes from the kernel, and one from the shell
+    done = await run.end()
+    assert done.code == 0
+    assert "worked" in done.out
+
+
+@pytest.mark.promise(id="SEM-1895")
+def test_a_program_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals(lambda number, loop: None):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.promise(id="SEM-802")

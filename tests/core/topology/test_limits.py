@@ -21,6 +21,7 @@ Write = Callable[[str], Path]
         ("transport: {type: nats, on_partition: no}", 1, "'on_partition' must be keep or stop"),
         ("transport: {type: in_proces}", 1, "did you mean 'in_process'?"),
         ("transport: {type: in_process, port: 5}", 1, "unknown key 'port'"),
+        ("edge:\n  http:\n    host: 0.0.0.0", 3, "a token is needed: token: ${EDGE_TOKEN}"),
     ],
 )
 def test_what_this_version_cannot_run_is_refused_in_a_sentence(

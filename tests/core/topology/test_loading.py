@@ -142,6 +142,8 @@ def agents(*lines: str) -> str:
         ("supervision: {}\nruntime:\n  node_timeout: '5'", 3, "a number; got '5'"),
         ("supervision: {}\nruntime: {drain_timeout: .nan}", 2, "a finite number"),
         ("supervision: {}\nruntime: {drain_timeout: true}", 2, "got true"),
+        ("supervision: {}\nedge: {http: {prot: 1}}", 2, "did you mean 'port'? Known: host, port"),
+        ("supervision: {}\nedge: {http: {port: 70000}}", 2, "a whole number <= 65535; got 70000"),
         # Processes.
         ("supervision: {}\nprocesses: [a]", 2, "'processes' must be a mapping"),
         (
@@ -182,6 +184,11 @@ def agents(*lines: str) -> str:
         # Children.
         ("supervision:\n  children:\n    - planner", 3, "each of 'children' must be a mapping"),
         ("supervision:\n  children:\n    - agnet: {}", 3, "did you mean 'agent'?"),
+        (
+            "supervision:\n  children:\n    - name: a\n      type: m.A",
+            3,
+            "write - agent: {name: ..., type",
+        ),
         ("supervision:\n  children:\n    - {}", 3, "a child must be one of agent, supervisor"),
         ("supervision:\n  children:\n    - agent:", 3, "'agent' must be a mapping"),
         (

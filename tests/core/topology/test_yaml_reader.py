@@ -85,6 +85,7 @@ def test_an_alias_stands_for_the_whole_value() -> None:
         ("a:\n\t- 1", 2, "tab"),
         ("a: b: c", 1, "not YAML"),
         ("a: [1,\n", 2, "not YAML"),
+        ("a: {b: 1\nc: 2\n", 2, "that begins on line 1"),
         ("a: 'open", 1, "not YAML"),
         ("a: *nobody", 1, "undefined alias"),
         ("a: 1\n---\nb: 2", 2, "second document"),

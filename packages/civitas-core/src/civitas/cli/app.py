@@ -14,13 +14,14 @@ from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
-from civitas.cli.near import NearTopology
+from civitas.cli.near import NearCommands, NearTopology
 from civitas.cli.options import HERE, Json, Settings, TopologyFile, Verbose, changes_of, examples
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="civitas",
+    cls=NearCommands,
     help="Your agents stay up: create, check and run systems of supervised agents.",
     epilog=examples("civitas demo", "civitas init hello", "civitas run hello/topology.yaml"),
     no_args_is_help=True,
@@ -108,8 +109,8 @@ def run(
     Starts its OS processes too. Prints the tree once all agents are ready,
     then every crash and restart.
 
-    SIGTERM or Ctrl-C lets the mailboxes empty and stops the agents: exit
-    code 0. A second one stops at once. When the root supervisor gives up, the
+    SIGTERM, Ctrl-C or the end of its terminal lets the mailboxes empty and
+    stops the agents: exit code 0. A second one stops at once. When the root supervisor gives up, the
     exit code is 1.
 
     With --process, hosts the agents of that process for a root that runs

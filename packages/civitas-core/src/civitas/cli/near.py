@@ -1,15 +1,32 @@
-"""Commands for which the topology may be left out: then it is `topology.yaml` of this folder."""
+"""Command lines that leave something out: the group of a command, or a topology, which is `topology.yaml` here then."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from civitas.cli.options import HERE
 
-__all__ = ["NearTopology"]
+__all__ = ["NearCommands", "NearTopology"]
+
+
+class NearCommands(TyperGroup):
+    """Commands, some of them in groups: whoever leaves the group out is told which it is."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that `args` begin with."""
+        word = args[0]
+        if self.get_command(ctx, word) is None:
+            inside = [
+                f"{name} {word}"
+                for name, group in self.commands.items()
+                if word in getattr(group, "commands", ())
+            ]
+            if inside:
+                ctx.fail(f"No such command {word!r}. Did you mean {', '.join(map(repr, inside))}?")
+        return super().resolve_command(ctx, args)
 
 
 class NearTopology(TyperCommand):

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks for a drain, the second ends the process at once."""
+"""SIGTERM, SIGINT and SIGHUP: the first asks for a drain, the second ends the process at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from civitas.launch import QueuedStream
 
 __all__ = ["StopSignals", "leave", "leave_within"]
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopSignals:
@@ -62,7 +62,9 @@ class StopSignals:
             each.setblocking(False)
         self._woke_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
-            self._before[number] = signal.signal(number, self._handle)
+            # `nohup` has it ignored: then the program outlives its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -81,6 +83,8 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
+            if number == signal.SIGHUP:
+                return  # of a terminal that closes: the kernel sends one, and the shell another
             leave(128 + number)
         self._received = signal.Signals(number)
         # Not here: the code that the signal interrupted may hold what is needed to print a line.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from civitas.errors import ConfigurationError
 from civitas.topology.grammar import AgentEntry, Topology
-from civitas.topology.problems import Problem
+from civitas.topology.problems import Problem, named_in
 
 if TYPE_CHECKING:
     from civitas.edge import Edge
@@ -14,7 +15,11 @@ __all__ = ["edge_problems", "edges_of"]
 
 
 def edge_problems(topology: Topology) -> list[Problem]:
-    """What is exposed by nothing that could do so."""
+    """What is exposed by nothing that could do so, or to everybody."""
+    return [*_not_over_nats(topology), *_http_problems(topology)]
+
+
+def _not_over_nats(topology: Topology) -> list[Problem]:
     if topology.transport.type == "nats":
         return []
     text = (
@@ -45,6 +50,16 @@ def _http_of(topology: Topology) -> list[Edge]:
 
     options = HttpOptions(said.host, said.port, said.token, said.max_body)
     return [HttpEdge(options, topology.name)]
+
+
+def _http_problems(topology: Topology) -> list[Problem]:
+    try:
+        _http_of(topology)
+    except ConfigurationError as error:
+        said = topology.edge.http
+        key = named_in(str(error).partition(": ")[2], said.stated) if said else None
+        return [topology.source.problem(("edge", "http", key or "host"), str(error))]
+    return []
 
 
 def _nats_agents_of(topology: Topology) -> list[Edge]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         CountOrZero,
         EnvironmentName,
         EnvironmentText,
+        Port,
         Seconds,
         SecondsOrZero,
         Switch,
@@ -124,7 +125,7 @@ class HttpEntry(TopologyEntry):
     """The HTTP edge."""
 
     host: Text = "127.0.0.1"
-    port: CountOrZero = 8700
+    port: Port = 8700
     token: Text | None = None
     max_body: Count = 4 * 1024 * 1024
 

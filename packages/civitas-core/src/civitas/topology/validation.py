@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from dataclasses import MISSING, Field, fields
-from typing import Any, ForwardRef, get_args, get_type_hints
+from typing import Any, ForwardRef, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic import Field as Key
@@ -112,6 +112,8 @@ def _problem(source: Source, error: ErrorDetails) -> Problem:
     path: Path = error["loc"]
     kind = error["type"]
     if kind == "extra_forbidden":
+        if len(path) > 1 and isinstance(path[-2], int) and path[-1] in _INSIDE_A_CHILD:
+            return source.problem(path[:-1], _KIND_FIRST)
         model = _model_at(path[:-1])
         words = list(model.model_fields) if model else []
         return source.problem(path, unknown_word("key", path[-1], words, _where(path[:-1])))
@@ -135,6 +137,11 @@ def _problem(source: Source, error: ErrorDetails) -> Problem:
     return source.problem(path, f"{_called(path)} must be {wanted}; got {show(error['input'])}")
 
 
+_INSIDE_A_CHILD = {*grammar.AgentEntry.declared(), *grammar.SupervisorEntry.declared()}
+_KIND_FIRST = (
+    f"each child begins with what it is: {', '.join(grammar.ChildEntry.declared())}; "
+    "write - agent: {name: ..., type: ...}"
+)
 _MAPPING = "a mapping (key: value)"
 _WANTED = {
     "model_type": _MAPPING,
@@ -184,7 +191,7 @@ def _annotation(path: Path) -> Any:
             kind = field.annotation if field else None
         else:
             kind = get_args(kind)[-1] if get_args(kind) else None
-        while isinstance(kind, types.UnionType):
+        while get_origin(kind) in (types.UnionType, Union):
             kind = get_args(kind)[0]
     return kind
 

@@ -31,6 +31,7 @@ __all__ = [
     "MissedWord",
     "Name",
     "OnAmbiguousWord",
+    "Port",
     "PricesMap",
     "Replicas",
     "Restart",
@@ -147,6 +148,7 @@ DeliveryWord = Annotated[Delivery, _word(Delivery)]
 OnAmbiguousWord = Annotated[OnAmbiguous, _word(OnAmbiguous)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]

@@ -239,4 +239,8 @@ def _said(error: yaml.MarkedYAMLError, variables: Variables) -> str:
         return "a second document begins here (---); a topology is one document"
     if "\\t" in problem:
         return "there is a tab where YAML wants spaces"
-    return f"not YAML: {problem}" + (f" {error.context}" if error.context else "")
+    if not error.context:
+        return f"not YAML: {problem}"
+    begins = error.context_mark.line + 1 if error.context_mark is not None else _where(error)
+    since = f" that begins on line {begins}" if begins != _where(error) else ""
+    return f"not YAML: {problem} {error.context}{since}"
