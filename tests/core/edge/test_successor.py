@@ -11,6 +11,7 @@ import pytest
 
 from civitas import Runtime, Supervisor
 from civitas.edge.http import HttpEdge, HttpOptions
+from civitas.edge.http.serving import listen
 from tests.core.edge.poets import PLAIN, WORDS, Poet, patiently, running
 
 ASK = "/agents/poet/ask"
@@ -124,3 +125,16 @@ async def test_an_old_version_that_is_stopped_waits_no_longer_for_what_it_handed
             else:
                 assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
             await passing
+
+
+@pytest.mark.promise(id="SEM-1833")
+async def test_another_program_may_listen_at_the_address_while_a_stream_is_still_read():
+    Poet.left.clear()
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
+        body = {"payload": {"input": "wait"}}
+        async with client.stream("POST", "/agents/poet/stream", json=body) as answer:
+            await anext(answer.aiter_lines())
+            edge.free_address()
+            listen("another program", edge.options.host, edge.port).close()
+            await asyncio.sleep(0)
+            assert Poet.left == []

@@ -49,6 +49,10 @@ class PassesOn(Protocol):
         """
         ...
 
+    def free_address(self) -> None:
+        """Listen no more, so that another program may listen there; what was taken is answered."""
+        ...
+
     async def handed_on(self) -> None:
         """Wait until all have their answers whose requests were handed on."""
         ...

@@ -220,7 +220,8 @@ class Life:
         node, runs = self._node, self._node.runs
         assert runs is not None  # it is the root
         elected = node.lead is not None
-        passing = [each for each in self.edges if isinstance(each, PassesOn) and not elected]
+        pass_on = [each for each in self.edges if isinstance(each, PassesOn)]
+        passing = [] if elected else pass_on
         for edge in passing:  # before anybody is refused
             edge.let_go()
         node.close_door(replaces=replaces)
@@ -243,6 +244,9 @@ class Life:
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None
+        if elected:
+            for edge in pass_on:  # the other program may be on this machine
+                edge.free_address()
         waiting: list[asyncio.Task[None]] = []
         try:
             await self._dismiss()

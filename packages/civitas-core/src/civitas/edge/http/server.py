@@ -92,6 +92,16 @@ class HttpEdge:
 
         if self._gate is not None:
             self._gate.successor = Successor(self.options.host, self.port, self.options.patience)
+        self._accept_nobody()
+
+    def free_address(self) -> None:
+        """See `PassesOn.free_address`."""
+        self._accept_nobody()
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.close()
+
+    def _accept_nobody(self) -> None:
         for server in self._server.servers if self._server is not None else ():
             server.close()
 
@@ -108,9 +118,7 @@ class HttpEdge:
     async def close(self) -> None:
         """End it; see `Edge.close`."""
         await self.close_door()
-        listener, self.listener = self.listener, None
-        if listener is not None:
-            listener.close()
+        self.free_address()
         serving, self._serving = self._serving, None
         if self._server is None or serving is None:
             return
