@@ -78,7 +78,7 @@ class Models:
         # CrewAI adds up what a model uses for as long as it lives; here, for as long as the run does.
         model._token_usage = dict.fromkeys(original._token_usage, 0)
         tap = model.__dict__
-        tap["_track_token_usage_internal"] = self._counting(model)
+        tap["_track_token_usage_internal"] = self._counting()
         tap["call"] = call = self._calling(model, tells)
         tap["acall"] = self._calling_async(model, call)
         return model
@@ -131,7 +131,7 @@ class Models:
 
         return acall
 
-    def _counting(self, model: BaseLLM) -> Callable[[dict[str, Any]], None]:
+    def _counting(self) -> Callable[[dict[str, Any]], None]:
         def count(usage_data: dict[str, Any]) -> None:
             metrics = UsageMetrics.from_provider_dict(usage_data)
             if metrics is not None:

@@ -13,17 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["AWAKE", "Awake"]
 
 _MOST = 128 * 1024 * 1024
+"""Bytes of memory that they may take together."""
 
 
 class Awake:
-    """The threads of conversations that were used last; whoever takes one looks whether the store has it still.
+    """The threads of conversations that were used last; whoever takes one looks whether the store has it still."""
 
-    Args:
-        most: Bytes of memory that they may take together.
-    """
-
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._size = 0
         self._threads: OrderedDict[tuple[str, int], tuple[Thread, int]] = OrderedDict()
 
@@ -45,7 +41,7 @@ class Awake:
         # The thread has its serializer, so that nothing else gets the id of that.
         self._threads[key, id(thread.serde)] = (thread, size)
         self._size += size
-        while self._size > self._most:
+        while self._size > _MOST:
             _, (_, size) = self._threads.popitem(last=False)
             self._size -= size
 

@@ -160,17 +160,17 @@ def read_command(payload: Any, graph: GraphInput, refuse: Refuse) -> Command[Any
     if "update" in given:
         given["update"] = graph.update(given["update"], "payload.update", refuse)
     if "goto" in given:
-        given["goto"] = _goto(given["goto"], "payload.goto", graph, refuse)
+        given["goto"] = _goto(given["goto"], graph, refuse)
     return Command(**given)
 
 
-def _goto(value: Any, where: str, graph: GraphInput, refuse: Refuse) -> list[str | Send]:
+def _goto(value: Any, graph: GraphInput, refuse: Refuse) -> list[str | Send]:
     """Where to go: the name of a node, ``{"node", "arg"}`` for a `Send`, or a list of these."""
     told: list[str | Send] = []
     for each in value if isinstance(value, list) else [value]:
         sends = isinstance(each, dict) and each.keys() == {"node", "arg"}
         node = each["node"] if sends else each
-        graph.node(node, where, refuse)
+        graph.node(node, "payload.goto", refuse)
         told.append(Send(node, each["arg"]) if sends else node)
     return told
 

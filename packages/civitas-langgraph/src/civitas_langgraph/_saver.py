@@ -120,12 +120,12 @@ class StateStoreSaver(BlockingSaver):
                 if self._seats[old].users == 0:
                     del self._seats[old]
 
-    async def _save(self, thread: Thread, *, soon: bool = False) -> None:
-        """Have what was changed stored; `soon` waits for what may make it needless."""
+    async def _save(self, thread: Thread) -> None:
+        """Have what was changed stored, after a few turns in which somebody else may have done so."""
         if not thread.is_stored:
             return
         mark = thread.changes
-        for _ in range(_TURNS if soon else 0):
+        for _ in range(_TURNS):
             await asyncio.sleep(0)
             if thread.saved >= mark:
                 return
@@ -277,7 +277,7 @@ class StateStoreSaver(BlockingSaver):
         ]
         async with self._thread(thread_id) as thread:
             thread.add_writes(ns, get_checkpoint_id(config) or "", given)
-            await self._save(thread, soon=True)
+            await self._save(thread)
 
     # Forgetting.
 

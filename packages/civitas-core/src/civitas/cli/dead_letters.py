@@ -160,9 +160,7 @@ async def _found(
     ]
 
 
-async def _one(
-    kept: Sequence[LetterPlace], key: str, payload: bool = False
-) -> tuple[LetterPlace, Facts]:
+async def _one(kept: Sequence[LetterPlace], key: str, payload: bool) -> tuple[LetterPlace, Facts]:
     for where in kept:
         found = await where.show(key, payload=payload)
         if found is not None:

@@ -15,7 +15,7 @@ from civitas.plugins import FoundPlugin, PluginManager
 __all__ = ["list_plugins"]
 
 
-def list_plugins(*, as_json: bool = False) -> None:
+def list_plugins(*, as_json: bool) -> None:
     """Print a table of the plugins found here, or the same as JSON."""
     logging.getLogger("civitas").setLevel(logging.CRITICAL)  # the table says what is broken
     found = PluginManager().found()

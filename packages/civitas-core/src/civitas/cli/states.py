@@ -15,7 +15,7 @@ from civitas.cli.trees import count
 __all__ = ["clear_values", "list_keys", "show_values"]
 
 
-def list_keys(topology: Path, *, prefix: str, internal: bool, as_json: bool = False) -> None:
+def list_keys(topology: Path, *, prefix: str, internal: bool, as_json: bool) -> None:
     """Print the keys, one on each line.
 
     Args:
@@ -43,7 +43,7 @@ def list_keys(topology: Path, *, prefix: str, internal: bool, as_json: bool = Fa
 
 
 def show_values(
-    topology: Path, key: str | None, *, prefix: str, internal: bool, as_json: bool = False
+    topology: Path, key: str | None, *, prefix: str, internal: bool, as_json: bool
 ) -> None:
     """Print what is saved under `key`, or all that is saved by its key, as JSON.
 

@@ -108,7 +108,7 @@ async def _run(screen: Screen) -> int:
         screen.fail(f"there was no answer: {reply.payload['failed']}")
         return 1
     screen.heading("One request, one trace")
-    screen.trace(_trace_of("coordinator", spans))
+    screen.trace(_trace_of_run(spans))
     screen.done(events.summary())
     screen.fact("see also", f"{TEAM}: what ran here; `civitas init DIR`: a project of your own")
     return 0
@@ -174,10 +174,12 @@ def _record_spans() -> InMemorySpanExporter:
     return exporter
 
 
-def _trace_of(agent: str, exporter: InMemorySpanExporter) -> list[ReadableSpan]:
-    """The spans of the trace in which `agent` handled its message."""
+def _trace_of_run(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
+    """The spans of the trace in which the coordinator handled its message."""
     spans = exporter.get_finished_spans()
     ids = {
-        span.context.trace_id for span in spans if span.name == f"process {agent}" and span.context
+        span.context.trace_id
+        for span in spans
+        if span.name == "process coordinator" and span.context
     }
     return [span for span in spans if span.context and span.context.trace_id in ids]

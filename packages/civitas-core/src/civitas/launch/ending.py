@@ -19,7 +19,7 @@ _SECONDS = 0.5
 children."""
 
 
-def end_soon(name: str, status: Callable[[], int] = lambda: 0) -> None:
+def end_soon(name: str, status: Callable[[], int]) -> None:
     """Let this process end by itself within half a second, or end it and say what was left in it.
 
     Args:

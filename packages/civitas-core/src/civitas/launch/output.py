@@ -27,13 +27,9 @@ class OutputQueue:
     A terminal that was stopped (Ctrl-S) or a pipe that is full blocks whoever writes. Here that is a thread, which
     there is only while something waits. What comes when too much waits is dropped, and how much that was is said as
     soon as somebody reads again.
-
-    Args:
-        most: Characters that may wait.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._waiting: deque[tuple[Callable[[str], object], str]] = deque()
         self._size = 0
         self._dropped = 0
@@ -53,7 +49,7 @@ class OutputQueue:
         with self._lock:
             if write in self._gone:
                 return
-            if self._size + len(text) > self._most and self._waiting:
+            if self._size + len(text) > _MOST and self._waiting:
                 self._dropped += text.count("\n")
                 return
             self._waiting.append((write, text))
@@ -83,7 +79,7 @@ class OutputQueue:
                     return
                 write, text = self._waiting[0]
                 gone = write in self._gone
-                if self._dropped and self._size < self._most // 2:
+                if self._dropped and self._size < _MOST // 2:
                     text = f"civitas: {self._dropped} lines were dropped here because nobody read them\n{text}"
                     self._dropped = 0
             if not gone:

@@ -181,10 +181,10 @@ class DeadLetters:
             await cell.entry.put(message, _PATIENCE)
 
 
-def _info(letter: KeptLetter, *, payload: bool = False) -> DeadLetterInfo:
+def _info(letter: KeptLetter, *, payload: bool) -> DeadLetterInfo:
     return info_of(letter.number, letter.reason, letter.time, letter.message, payload=payload)
 
 
-def _info_of(letter: DeadLetter, *, payload: bool = False) -> DeadLetterInfo:
+def _info_of(letter: DeadLetter, *, payload: bool) -> DeadLetterInfo:
     message: Any = message_of(letter)
     return info_of(letter.number, letter.reason, letter.time, message, payload=payload)

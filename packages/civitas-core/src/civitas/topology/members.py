@@ -139,7 +139,7 @@ class AgentMaker:
         agent_classes: Mapping[str, str],
         plugins: PluginManager,
         watchdog: Pausing,
-        transport: str | None = None,
+        transport: str | None,
     ) -> None:
         self.topology = topology
         if transport is not None:

@@ -89,8 +89,8 @@ def _budget(agent: Agent, now: float) -> str:
     return ", ".join(f"{left:g} {what}" for what, left in (agent["budget"] or {}).items())
 
 
-def _of_agents(key: str) -> Callable[[Agent, float], str]:
-    return lambda agent, now: str(agent[key]) if agent["kind"] == "agent" else ""
+def _waiting(agent: Agent, now: float) -> str:
+    return str(agent["waiting"]) if agent["kind"] == "agent" else ""
 
 
 def _quiet(key: str, loud: str) -> Callable[[Agent], str]:
@@ -102,7 +102,7 @@ _COLUMNS = (
     _Column("status", _status, 1, style=_status_style),
     _Column("handles", _doing, 3),
     _Column("for", _since, 4, right=True),
-    _Column("mailbox", _of_agents("waiting"), 2, right=True, style=_quiet("waiting", "bold")),
+    _Column("mailbox", _waiting, 2, right=True, style=_quiet("waiting", "bold")),
     _Column(
         "restarts",
         lambda agent, now: str(agent["restarts"]),

@@ -386,9 +386,5 @@ class Outgoing:
                 origin.refused(error)
         self._senders.dead_letter(message, reason)
 
-    def forget_all(self) -> None:
-        """This node leaves the system."""
-        self._sent.clear()
-
 
 def _nowhere(each: Elsewhere, key: str) -> None: ...

@@ -33,10 +33,6 @@ _SERVICE = _GROUP = "agents"
 """What the protocol calls the service, and the queue group of its endpoints."""
 _HEARTBEAT = 30
 """Seconds between two signs of life of an agent, as the protocol recommends."""
-_KEEPALIVE = 20.0
-"""Seconds between two signs of life of a prompt: callers wait for 60 s."""
-_PATIENCE = 600.0
-"""Seconds for the answer to a question."""
 _WAIT = 10.0
 """Seconds to wait for the server at the start."""
 _LAST_WORDS = 2.0
@@ -53,9 +49,6 @@ class ExposedAgents:
         prefix: Of the system's subjects.
         system: Name of the system.
         agents: Names of the agents and pools.
-        heartbeat: Seconds between two signs of life of each; a whole number.
-        keepalive: Seconds between two signs of life of a prompt under way.
-        patience: Seconds that a caller has for the answer to a question.
     """
 
     def __init__(
@@ -64,17 +57,11 @@ class ExposedAgents:
         prefix: str,
         system: str,
         agents: Iterable[str],
-        *,
-        heartbeat: int = _HEARTBEAT,
-        keepalive: float = _KEEPALIVE,
-        patience: float = _PATIENCE,
     ) -> None:
         self._system = system
         base = f"{subjects_of(prefix, system)}."
         self._is_own = lambda subject: subject.startswith(base)
         self._exposed = [_Exposed(Identity.of(prefix, system, each), each) for each in agents]
-        self._heartbeat = heartbeat
-        self._limits = {"keepalive": keepalive, "patience": patience}
         self._agents: Messenger | None = None
         self._subscriptions: list[Any] = []
         self._prompts: dict[asyncio.Task[None], str] = {}
@@ -173,7 +160,7 @@ class ExposedAgents:
             await client.publish(message.reply, failure.body(), headers=failure.headers())
             await client.publish(message.reply, b"")
             return
-        prompting = Prompting(agents, name, client, message.reply, **self._limits)
+        prompting = Prompting(agents, name, client, message.reply)
         work = prompting.run(message.data, message.headers)
         # Not in the order of their arrival, one after the other: the agent's mailbox has them in that.
         task = asyncio.get_running_loop().create_task(work, name=f"civitas:prompt:{name}")
@@ -192,7 +179,7 @@ class ExposedAgents:
                     with suppress(Exception):  # the next one comes
                         subject = exposed.identity.subject("hb")
                         await client.publish(subject, self._sign_of_life(exposed))
-            await asyncio.sleep(self._heartbeat)
+            await asyncio.sleep(_HEARTBEAT)
 
     def _sign_of_life(self, exposed: _Exposed) -> bytes:
         return json.dumps(
@@ -200,7 +187,7 @@ class ExposedAgents:
                 **exposed.identity.plain(),
                 "instance_id": exposed.id,
                 "ts": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                "interval_s": self._heartbeat,
+                "interval_s": _HEARTBEAT,
                 "protocol_version": PROTOCOL,
             }
         ).encode()

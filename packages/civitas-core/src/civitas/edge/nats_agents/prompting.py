@@ -22,6 +22,10 @@ __all__ = ["Prompting", "meant"]
 
 log = logging.getLogger("civitas.edge")
 
+_KEEPALIVE = 20.0
+"""Seconds between two signs that the agent is still at work: callers wait for 60 s."""
+_PATIENCE = 600.0
+"""Seconds that a caller has for the answer to a question."""
 _IS_ANYBODY_THERE = 1.0
 """Seconds for the server to say that nobody listens any more; it does so at once."""
 _GONE = 2
@@ -38,26 +42,13 @@ class Prompting:
         name: Of the agent.
         client: The connection.
         reply: Where the caller listens.
-        keepalive: Seconds between two signs that the agent is still at work.
-        patience: Seconds that a caller has for the answer to a question.
     """
 
-    def __init__(
-        self,
-        agents: Messenger,
-        name: str,
-        client: Client,
-        reply: str,
-        *,
-        keepalive: float,
-        patience: float,
-    ) -> None:
+    def __init__(self, agents: Messenger, name: str, client: Client, reply: str) -> None:
         self._agents = agents
         self._name = name
         self._client = client
         self._reply = reply
-        self._keepalive = keepalive
-        self._patience = patience
         self._told: list[str] = []
         """The text that the caller has."""
 
@@ -160,10 +151,10 @@ class Prompting:
                 "prompt": question_of(interrupt),
             }
             await self._publish(chunk("query", data))
-            answer = await subscription.next_msg(self._patience)
+            answer = await subscription.next_msg(_PATIENCE)
         except TimeoutError as error:
             raise NoAnswer(
-                f"the question of {self._name!r} was not answered for {self._patience:g} s; it stays open"
+                f"the question of {self._name!r} was not answered for {_PATIENCE:g} s; it stays open"
             ) from error
         finally:
             with suppress(Exception):  # it ended with its one message, or its connection
@@ -176,7 +167,7 @@ class Prompting:
 
         missing = 0
         while missing < _GONE:
-            await asyncio.sleep(self._keepalive)
+            await asyncio.sleep(_KEEPALIVE)
             try:
                 await self._client.request(self._reply, KEEPALIVE, _IS_ANYBODY_THERE)
             except NoRespondersError:

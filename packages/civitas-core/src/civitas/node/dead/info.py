@@ -52,7 +52,7 @@ class DeadLetterInfo:
 
 
 def info_of(
-    number: int, reason: str, time: float, message: Message, *, payload: bool = False
+    number: int, reason: str, time: float, message: Message, *, payload: bool
 ) -> DeadLetterInfo:
     """What is known of the dead letter that a message became."""
     return DeadLetterInfo(
