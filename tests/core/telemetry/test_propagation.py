@@ -86,6 +86,16 @@ def test_a_header_is_read_as_opentelemetry_reads_it(traceparent):
     )
 
 
+@pytest.mark.parametrize("flags", [0, 1, 3])
+def test_a_header_just_written_is_read_as_opentelemetry_reads_it(flags):
+    propagation = Propagation()
+    first, second = (propagation.inject(span(flags, trace_id)) for trace_id in (TRACE, TRACE + 1))
+    for headers in (second, first, {"other": "1"}):
+        ours = get_current_span(propagation.extract(headers)).get_span_context()
+        opentelemetrys = get_current_span(propagate.extract(headers)).get_span_context()
+        assert tuple(ours) == tuple(opentelemetrys)
+
+
 def test_no_headers_are_an_empty_context_whatever_is_current():
     token = context.attach(set_span_in_context(span()))
     try:

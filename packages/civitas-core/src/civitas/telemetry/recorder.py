@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import Context, attach, detach, set_value
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 
 from civitas.telemetry import names
 from civitas.telemetry.operations import CONVERSATION, Operation, fail
-from civitas.telemetry.propagation import Propagation
+from civitas.telemetry.propagation import CURRENT_SPAN, Propagation
 from civitas.telemetry.providers import UNKNOWN, provider_in
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class SendSpan:
         message, recorder = self._message, self._recorder
         given = message.headers
         # Who sends a message with a trace context of its own means that one.
-        parent = recorder.extract(given) if given and "traceparent" in given else None
+        parent = recorder.extract(given) if given and "traceparent" in given else get_current()
         self._span = recorder.start_send(
             message.recipient, message.type, message.id, message.conversation, parent
         )
@@ -257,10 +257,10 @@ class ProcessSpan:
         if message.attempt:
             attributes[names.MESSAGE_ATTEMPT] = message.attempt
         self._span = span = self._recorder.start_process(message, self._agent, parent, attributes)
-        inside = set_span_in_context(span, parent)
+        inside: dict[str, object] = {**parent, CURRENT_SPAN: span}
         if message.conversation is not None:
-            inside = set_value(CONVERSATION, message.conversation, inside)
-        self._token: Token[Context] = attach(inside)
+            inside[CONVERSATION] = message.conversation
+        self._token: Token[Context] = attach(Context(inside))
         return span
 
     def __exit__(
