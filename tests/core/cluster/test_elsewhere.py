@@ -27,8 +27,8 @@ class Kept(Nowhere):
     def __init__(self) -> None:
         self.entries = defaultdict[str, Entry](lambda: Mailbox("kept", 1))
 
-    def kept_entry(self, each: object, key: str) -> Entry:  # type: ignore[override]
-        return self.entries[key]
+    def kept_entry(self, each: Elsewhere) -> Entry:  # type: ignore[override]
+        return self.entries[each.key]
 
 
 def elsewhere(way: Any = None, **facts: Any) -> Elsewhere:
@@ -79,6 +79,14 @@ def test_what_a_broker_keeps_or_another_node_holds_does_not_go_into_the_outbox_a
     way: Any = Nowhere()
     way.holder_for = lambda facts: Keeper()
     assert isinstance(elsewhere(way).entry, HeldEntry)
+
+
+def test_what_a_broker_keeps_for_a_conversation_is_kept_apart_from_that_of_the_others() -> None:
+    kept = Kept()
+    there = pool(kept)
+    assert there.cell("one", "id").entry is kept.entries["one"]
+    assert there.cell("two", "id").entry is kept.entries["two"]
+    assert there.cell(None, "id").entry is kept.entries[""]
 
 
 def test_what_has_not_left_when_an_agent_is_closed_is_taken_by_nobody_any_more() -> None:

@@ -13,6 +13,7 @@ from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door
 from civitas.cluster.durable.durable import Durable
 from civitas.cluster.durable.finishing import Finishing
+from civitas.cluster.durable.lanes import Settled
 from civitas.cluster.durable.parcels import pack
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
@@ -167,3 +168,9 @@ async def test_who_put_something_into_a_mailbox_is_not_taken_for_gone_by_a_node_
     with pytest.raises(NodeDown):
         await two.durable.meet("stranger")
     assert not two.durable.knows("stranger")
+
+
+@pytest.mark.promise(id="SEM-1814")
+async def test_nobody_is_asked_what_a_root_put_into_a_mailbox_before_it_passed_on(two):
+    two.reader.inherits(["before"], two.reader["a"])
+    assert await two.durable.settled(("before", ""), "9.far", 3) == Settled(is_all=True)

@@ -352,6 +352,16 @@ async def test_of_a_node_that_is_gone_nothing_is_waited_for_but_what_is_there(mo
     assert reader.read == [2, 3]
 
 
+@pytest.mark.promise(id="SEM-1814")
+async def test_of_a_root_that_has_passed_on_nothing_but_what_is_there_is_waited_for():
+    reader = Read()
+    reader.take(1, 3, after=2, behind=1)
+    await reader.answered(Settled(is_all=True))
+    assert reader.read == []  # something stands behind it
+    reader.take(2, 2, after=1)
+    assert reader.read == [2, 3]
+
+
 async def test_what_a_former_reader_has_handled_is_waited_for_a_moment_only(monkeypatch):
     monkeypatch.setattr(order, "_GRACE", 0.0)
     reader = Read()

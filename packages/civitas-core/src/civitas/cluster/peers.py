@@ -159,6 +159,10 @@ class Peers(dict[str, Peer]):
         """The nodes that led before, and whose answers somebody has."""
         return list(self._heirs)
 
+    def has_passed_on(self, boot: str) -> bool:
+        """Whether a node led before, and had put all that it would ever send where the next one found it."""
+        return boot in self._heirs
+
     def is_inherited(self, boot: str) -> bool:
         """Whether the answers to what was asked at a node that led before are for this one."""
         return boot in self._heirs and self._heirs[boot] is None

@@ -157,7 +157,7 @@ class Durable:
         await self.open()
         await self.put(address, key, message, timeout, size)
 
-    def entry_for(self, each: Elsewhere, key: str) -> Entry | None:
+    def entry_for(self, each: Elsewhere) -> Entry | None:
         """Where messages for an agent of another node, or for a conversation, are put; None if they are not kept."""
         facts = each.facts
         if not facts.mailbox:
@@ -168,7 +168,7 @@ class Durable:
         first: Before | None = None
         if not waiting.idle:
             first = self._move(each.name, waiting.emptied(), facts) if self._moves else waiting
-        return KeptEntry(waiting, self, facts.mailbox, key, facts.size, first=first)
+        return KeptEntry(waiting, self, facts.mailbox, each.key, facts.size, first=first)
 
     def entry_beside(self, mailbox: Mailbox, address: str, key: str) -> KeptEntry:
         """Where agents of this node put messages for another of it."""
@@ -262,6 +262,8 @@ class Durable:
         boot, key = line
         if boot == self._boot():
             return await self.settled_here(address, key, number)
+        if self.peers.has_passed_on(boot):
+            return Settled(is_all=True)
         if not self.knows(boot):
             await self.meet(boot)
         peer = self.peers.get(boot)

@@ -114,8 +114,10 @@ class KeptName:
         several = self._facts.kind == ChildKind.CONVERSATION_POOL
         if several:
             name = f"{name}/{conversation if conversation is not None else message_id}"
-        found = Elsewhere(Facts(name, *rest), self._way)
-        kept = self._way.kept_entry(found, (conversation or "") if several else "")
+        found = Elsewhere(
+            Facts(name, *rest), self._way, key=(conversation or "") if several else ""
+        )
+        kept = self._way.kept_entry(found)
         assert kept is not None  # it has a mailbox
         found.entry = kept
         return found
@@ -143,8 +145,9 @@ class KeptPool:
     def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
         """Where a message of `conversation` is put."""
         name = f"{self._facts.name}/{conversation if conversation is not None else message_id}"
-        found = Elsewhere(Facts(name, *self._facts.plain()[1:]), self._way)
-        kept = self._way.kept_entry(found, conversation or "")
+        facts = Facts(name, *self._facts.plain()[1:])
+        found = Elsewhere(facts, self._way, key=conversation or "")
+        kept = self._way.kept_entry(found)
         assert kept is not None  # its pool is kept
         found.entry = kept
         return found

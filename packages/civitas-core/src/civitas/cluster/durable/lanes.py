@@ -29,10 +29,12 @@ class Settled:
     Attributes:
         until: Up to which place it must have read.
         void: Places that something was taken out of again: what was read there is not to be handled.
+        is_all: Whether its node put nothing more into the mailbox once this reader had begun.
     """
 
     until: int = 0
     void: Sequence[int] = ()
+    is_all: bool = False
 
 
 class Lanes:

@@ -168,24 +168,29 @@ class InOrder:
             return  # this node ends, and what is held back stays where it is
         if self._gaps.get(line) is not gap:
             return
-        if settled is not None:
-            void = set(settled.void)
-            for each in [each for each in gap.letters if each[1] in void]:
-                gap.letters.remove(each)
-                self._drop(each[2])
-            heapq.heapify(gap.letters)
-            if any(each[:2] == (gap.number, gap.place) for each in gap.letters):
-                gap.until = settled.until
-            else:  # it is out again, and perhaps back: what is left is to be asked for once more
-                gap.number, gap.until = 0, 0
-        else:
+        if settled is None:
             gap.is_of_nobody = True
+        elif settled.is_all:
+            gap.is_of_nobody, gap.ends = True, self._read + self._behind
+        else:
+            self._settle(gap, settled)
         self._close_those_over()
-        if self._gaps.get(line) is gap:
+        if self._gaps.get(line) is gap and gap.ends is None:
             # It may have been stored after what was read last, or be handled and gone since a former reader.
             await asyncio.sleep(_GRACE)  # cancelled when it closes meanwhile
             gap.ends = self._read + self._behind
             self._close_those_over()
+
+    def _settle(self, gap: _Gap, settled: Settled) -> None:
+        void = set(settled.void)
+        for each in [each for each in gap.letters if each[1] in void]:
+            gap.letters.remove(each)
+            self._drop(each[2])
+        heapq.heapify(gap.letters)
+        if any(each[:2] == (gap.number, gap.place) for each in gap.letters):
+            gap.until = settled.until
+        else:  # it is out again, and perhaps back: what is left is to be asked for once more
+            gap.number, gap.until = 0, 0
 
     def _close_those_over(self) -> None:
         """Go on with each line where nothing is missing any more, the one that was held back first to begin with."""

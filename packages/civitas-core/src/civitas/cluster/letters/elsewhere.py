@@ -43,18 +43,33 @@ class Way(Protocol):
         """Where the messages for an agent are put if they are kept in the state store; otherwise None."""
 
     @property
-    def kept_entry(self) -> Callable[[Elsewhere, str], Entry | None]:
+    def kept_entry(self) -> Callable[[Elsewhere], Entry | None]:
         """Where the messages for an agent, or for a conversation, are put if the broker keeps them; otherwise None."""
 
 
 class Elsewhere:
     """An agent that another node hosts. To a router it is what a `Cell` is: a name with an entry."""
 
-    __slots__ = ("_node", "_way", "boot", "entry", "facts", "name", "outbox", "pool", "turning")
+    __slots__ = (
+        "_node",
+        "_way",
+        "boot",
+        "entry",
+        "facts",
+        "key",
+        "name",
+        "outbox",
+        "pool",
+        "turning",
+    )
 
-    def __init__(self, facts: Facts, way: Way, pool: ElsewherePool | None = None) -> None:
+    def __init__(
+        self, facts: Facts, way: Way, pool: ElsewherePool | None = None, key: str = ""
+    ) -> None:
         self.name = facts.name
         self.pool = pool
+        self.key = key
+        """The conversation that it is; empty for an agent, and for a message of no conversation."""
         self.facts = facts
         self.boot = facts.boot
         """The run of the node that messages for it go to; None while that is down."""
@@ -116,7 +131,7 @@ class Elsewhere:
             The messages that nobody will take any more.
         """
         self.facts = facts
-        if (kept := self._way.kept_entry(self, "")) is not None:
+        if (kept := self._way.kept_entry(self)) is not None:
             self.entry = kept
         elif (accepting := self._way.accepting_entry(self)) is not None:
             self.entry = accepting
@@ -178,10 +193,9 @@ class ElsewherePool:
         found = self._conversations.get(name)
         if found is None:
             facts = Facts(name, *self.facts.plain()[1:])
-            found = Elsewhere(facts, self._way, self)
+            found = Elsewhere(facts, self._way, self, conversation or "")
             found.learn(facts)
-            if (kept := self._way.kept_entry(found, conversation or "")) is not None:
-                found.entry = kept
+            if self._way.kept_entry(found) is not None:
                 return found  # nothing of it stands here
             if not self._has_room():
                 self._held[name] = None

@@ -83,7 +83,7 @@ class Outgoing:
         self._serializer = serializer
         self.check: Callable[[Message], None] = partial(check_size, serializer=serializer)
         """Raises `PayloadError` for a message that no frame can carry."""
-        self.kept_entry: Callable[[Elsewhere, str], Entry | None] = _nowhere
+        self.kept_entry: Callable[[Elsewhere], Entry | None] = _nowhere
         """Where the messages for an agent, or for a conversation, are put if the broker keeps them; otherwise None."""
         self.accepting_entry: Callable[[Elsewhere], Entry | None] = lambda each: None
         """Where the messages for an agent are put if they are kept in the state store; otherwise None."""
@@ -387,4 +387,4 @@ class Outgoing:
         self._senders.dead_letter(message, reason)
 
 
-def _nowhere(each: Elsewhere, key: str) -> None: ...
+def _nowhere(each: Elsewhere) -> None: ...
