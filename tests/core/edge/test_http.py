@@ -20,6 +20,8 @@ from civitas import (
     Supervisor,
 )
 from civitas.edge.http import HttpEdge, HttpOptions
+from civitas.edge.http.failures import HttpFailure
+from civitas.errors import AgentTerminated, AskTimeout, RunConflict, UnknownAgent
 from civitas.models import ModelResponse
 from civitas.testing import ScriptedModel
 from tests.core.edge.poets import (
@@ -177,6 +179,22 @@ async def test_a_handler_that_fails_is_told_once_and_not_asked_again():
             await client.chat.completions.create(model="poet", messages=hello("fail"))
     assert raised.value.response.headers["x-should-retry"] == "false"
     assert raised.value.code == "agent_failed"
+    assert "remote_traceback" not in raised.value.message
+
+
+def test_a_caller_is_told_what_to_do_in_the_words_of_http():
+    errors: list[tuple[Exception, str]] = [
+        (UnknownAgent("a"), "GET /v1/models lists the agents"),
+        (HandlerFailed("a", "KeyError", "'b'"), "'a' failed: KeyError: 'b'"),
+        (AskTimeout("a", "message", 1.0, run="r"), "GET /runs/r says what becomes of it"),
+        (RunConflict("r", "a", "another payload"), "GET /runs/r has the answer"),
+        (AgentTerminated("a"), "'a' will not answer: it was stopped. Look for its crash"),
+    ]
+    for error, words in errors:
+        said = HttpFailure.of(error).body["error"]["message"]
+        assert words in said
+        assert "runtime." not in said
+        assert "remote_traceback" not in said
 
 
 @pytest.mark.promise(id="SEM-1735")

@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import subprocess
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from civitas.events import Event
+from civitas.launch import ShortPauses
 from civitas.message import Message
+from civitas.node.blocking import _place
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
@@ -120,6 +124,26 @@ async def test_a_place_is_named_once_and_counted_each_time(
 
         await eventually(counted)
     assert len(named.records) == len(events) == 1
+
+
+def test_where_the_garbage_collector_holds_the_loop_up_the_line_that_it_interrupted_is_named() -> (
+    None
+):
+    places = []
+
+    class Info(dict[str, int]):
+        def __getitem__(self, key: str) -> int:
+            places.append(_place(sys._getframe(1)))  # of the collector's callback
+            return 0
+
+    file = f"{sysconfig.get_path('purelib')}/library.py"
+    code = compile("pauses('start', info)", file, "exec")
+    library = threading.Thread(
+        target=eval, args=[code, {"pauses": ShortPauses(), "info": Info(), "__name__": "library"}]
+    )
+    library.start()
+    library.join()
+    assert places == [f"{file}:1 (<module>)"]
 
 
 @pytest.mark.promise(id="SEM-1712")

@@ -13,6 +13,7 @@ from functools import cache
 from types import FrameType
 from typing import Any
 
+from civitas.launch import ShortPauses
 from civitas.process import current_agent, current_message
 from civitas.process.stacks import context_of
 from civitas.telemetry.metrics import Metrics
@@ -155,6 +156,8 @@ class BlockWatch:
 
 def _place(frame: FrameType) -> str:
     """The innermost line of code that the user wrote; of the libraries it calls, if there is none."""
+    if frame.f_code is ShortPauses.__call__.__code__ and frame.f_back is not None:
+        frame = frame.f_back  # the collector called it, in the middle of somebody's line
     found = frame
     each: FrameType | None = frame
     while each is not None and each.f_globals.get("__name__") not in _OF_LOOP:

@@ -12,6 +12,7 @@ from civitas.errors import (
     AskTimeout,
     CivitasError,
     ConfigurationError,
+    HandlerFailed,
     MailboxFull,
     NodeDown,
     NoReply,
@@ -111,10 +112,31 @@ class HttpFailure:
             )
         if code == "internal_error":
             log.error("a request could not be answered", exc_info=error)
-        text = str(error) if code != "internal_error" else "the edge failed; its log says why"
+        text = _said(error) if code != "internal_error" else "the edge failed; its log says why"
         body = {"error": {"message": text, "type": kind, "param": param, "code": code}}
         again = code in _TRY_AGAIN
         headers = {"x-should-retry": "true" if again else "false"}
         if again:
             headers["retry-after"] = str(_BUSY)
         return cls(status, body, headers)
+
+
+def _said(error: Exception) -> str:
+    """The text of an error. It speaks to programmers in Python, and whoever is told here may know none."""
+    text = str(error)
+    match error:
+        case UnknownAgent():
+            return text.replace(
+                "runtime.tree() lists the agents there are", "GET /v1/models lists the agents"
+            )
+        case HandlerFailed():
+            return text.removesuffix(
+                ". .remote_traceback says where it was raised; fix that, then ask again"
+            )
+        case AskTimeout():
+            return text.replace(f"runtime.result({error.run!r})", f"GET /runs/{error.run}")
+        case RunConflict():
+            return text.replace("runtime.result has", f"GET /runs/{error.run} has")
+        case AgentTerminated():
+            return text.replace("Start it again with restart_child, or look", "Look")
+    return text
