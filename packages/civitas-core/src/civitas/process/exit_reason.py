@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from traceback import TracebackException
-from types import TracebackType
+from itertools import islice
+from linecache import checkcache, lazycache
+from traceback import FrameSummary, StackSummary, TracebackException
+from types import CodeType, TracebackType
 
 from civitas.errors import HandlerFailed, UnknownInterrupt
 
@@ -42,15 +44,18 @@ class Trace:
         instead: The text where no traceback can be had.
     """
 
-    __slots__ = ("_captured", "_text")
+    __slots__ = ("_captured", "_places", "_text")
 
     def __init__(self, error: BaseException, instead: str) -> None:
         self._text = instead
         self._captured: TracebackException | None = None
+        self._places: list[_Place] | None = None
         try:
-            self._captured = TracebackException(
-                type(error), error, _from_the_agent(error.__traceback__), lookup_lines=False
-            )
+            traceback = _from_the_agent(error.__traceback__)
+            if not isinstance(error, _LOOKS_AT_FRAMES):
+                # What `TracebackException` does with the frames takes three times as long as all the rest of it.
+                self._places, traceback = _places(traceback), None
+            self._captured = TracebackException(type(error), error, traceback, lookup_lines=False)
         except Exception:
             logger.debug(
                 "the traceback of a %s could not be read", type(error).__name__, exc_info=True
@@ -60,18 +65,51 @@ class Trace:
         captured, self._captured = self._captured, None
         if captured is not None:
             try:
+                if self._places is not None:
+                    captured.stack = StackSummary.from_list(list(map(_frame_at, self._places)))
                 self._text = "".join(captured.format())
             except Exception:
                 logger.debug("a traceback could not be made into text", exc_info=True)
+            self._places = None
         return self._text
 
 
-def _from_the_agent(traceback: TracebackType | None) -> TracebackType | None:
-    """`traceback` from where it enters the agent's code.
+_Place = tuple[CodeType, int, int]
+"""A line that was running: the code, the instruction, the number of the line."""
 
-    The loop that called it tells nobody anything, and each of its frames takes as long as a message: Python searches
-    the position from the function's first line on.
-    """
+_LOOKS_AT_FRAMES = (NameError, AttributeError, ImportError)
+"""Later Pythons look for similar names in the frames of these."""
+
+
+def _places(traceback: TracebackType | None) -> list[_Place]:
+    found: list[_Place] = []
+    while traceback is not None:
+        frame = traceback.tb_frame
+        code = frame.f_code
+        lazycache(code.co_filename, frame.f_globals)
+        found.append((code, traceback.tb_lasti, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return found
+
+
+def _frame_at(place: _Place) -> FrameSummary:
+    code, instruction, line = place
+    checkcache(code.co_filename)
+    positions = islice(code.co_positions(), max(instruction, 0) // 2, None)
+    first, last, begin, end = next(positions, (None, None, None, None))
+    return FrameSummary(
+        code.co_filename,
+        first if first is not None else line,
+        code.co_name,
+        lookup_line=False,
+        end_lineno=last,
+        colno=begin,
+        end_colno=end,
+    )
+
+
+def _from_the_agent(traceback: TracebackType | None) -> TracebackType | None:
+    """`traceback` from where it enters the agent's code: the loop that called it tells nobody anything."""
     while traceback is not None and traceback.tb_next is not None:
         if traceback.tb_frame.f_globals.get("__package__") != __package__:
             break
