@@ -46,6 +46,7 @@ from civitas.process import (
 )
 from civitas.process.account import Account
 from civitas.process.own_timers import TimerKeeper
+from civitas.process.slow_start import SlowStarts
 from civitas.state import Retention, StateStore
 from civitas.supervision import (
     Child,
@@ -139,7 +140,7 @@ class Node(Router):
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
         self.stops = False
-        self.turns = Turns(self.loop)
+        self.turns, self.slow_starts = Turns(self.loop), SlowStarts(self.loop)
         self.variables = copy_context()
         guard(self.loop)
         self.thread = threading.get_ident()
@@ -161,8 +162,8 @@ class Node(Router):
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         if self.runs is not None:
             await self.runs.close()
-        self._beat.end()
-        self._blocking.end()
+        for each in (self._beat, self._blocking, self.slow_starts):
+            each.end()
         self.asks.close()
         if self._forgetting:
             await asyncio.wait(self._forgetting, timeout=_LAST_RECORDS)
@@ -357,8 +358,7 @@ class Node(Router):
 
     async def is_alive(self, name: str) -> bool:
         """Whether an incarnation of the agent `name` runs, wherever that is."""
-        cell = self.registry.get(name)
-        return cell is not None and cell.alive
+        return (cell := self.registry.get(name)) is not None and cell.alive
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor."""

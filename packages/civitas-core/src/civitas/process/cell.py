@@ -16,11 +16,10 @@ from civitas.process.child_kind import ChildKind
 from civitas.process.context import Context
 from civitas.process.deliveries import Deliveries
 from civitas.process.entry import Entry
-from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason, PlainError
+from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason, PlainError, reason_of
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
-from civitas.process.slow_start import named_when_slow
 from civitas.process.status import Status
 from civitas.state.patience import patiently
 
@@ -182,13 +181,18 @@ class Cell:
         callback()
 
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
-        """Start an incarnation and wait until its `on_start` has returned.
+        """Start an incarnation and wait until its `on_start` has returned; `StartFailed` if that, or its class, raised."""
+        await self.begun(self.begin(), on_exit)
 
-        Args:
-            on_exit: Called with the reason when it ends, unless `stop` ended it.
+    def begin(self) -> asyncio.Future[None]:
+        """Begin to start an incarnation.
+
+        Returns:
+            Done when its `on_start` has returned or raised. Hand it to `begun`, then or before; if it has returned,
+            `is_ready` will do.
 
         Raises:
-            StartFailed: Its constructor or `on_start` raised.
+            StartFailed: Its constructor raised.
         """
         self.status = Status.STARTING
         self._reopen()
@@ -212,21 +216,39 @@ class Cell:
             context=self.node.variables.copy(),
         )
         task.add_done_callback(self._ended)
+        self.node.slow_starts.begins(started, self.name)
+        return started
+
+    async def begun(
+        self, started: asyncio.Future[None], on_exit: Callable[[ExitReason], None]
+    ) -> None:
+        """Wait until what `begin` began has started; cancelled, it ends that."""
+        incarnation, task = self._incarnation, self._task
+        assert incarnation is not None and task is not None  # noqa: PT018 - `begin` was called
         try:
-            with named_when_slow(self.name):
-                await started
+            await started
         except asyncio.CancelledError:
+            self.node.slow_starts.over(started)
             await self._kill(incarnation, task)
             raise
         except Exception as error:
+            self.node.slow_starts.over(started)
             await asyncio.wait({task})
             self._deliveries.count(PlainError.of(error))
             raise StartFailed(self.name, error) from error
+        self.is_ready(started, on_exit)
+
+    def is_ready(
+        self, started: asyncio.Future[None], on_exit: Callable[[ExitReason], None]
+    ) -> None:
+        """What `begin` began has started: `on_exit` is called with the reason when it ends, unless `stop` ended it."""
+        self.node.slow_starts.over(started)
         self._on_exit = on_exit
         self.status = Status.RUNNING
         if self.on_ready is not None:
             self.on_ready()
-        if task.done():  # it ended in the same breath, before anyone listened
+        task = self._task
+        if task is not None and task.done():  # it ended in the same breath, before anyone listened
             self._ended(task)
 
     async def stop(self, why: str = "") -> None:
@@ -273,7 +295,7 @@ class Cell:
         if incarnation is None or task is None or not task.done():
             return
         state = incarnation.agent.state
-        if state and _reason(task) is SHUTDOWN:
+        if state and reason_of(task) is SHUTDOWN:
             try:
                 await patiently(lambda: self.node.store.set(self.name, state), self.name)
             except Exception:
@@ -370,15 +392,8 @@ class Cell:
     def _ended(self, task: asyncio.Task[ExitReason]) -> None:
         if task is not self._task:
             return
-        reason = _reason(task)
+        reason = reason_of(task)
         self.node.exited(self.name, reason)
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
             on_exit(reason)
-
-
-def _reason(task: asyncio.Task[ExitReason]) -> ExitReason:
-    if task.cancelled():
-        return KILLED
-    error = task.exception()
-    return ExitReason.crashed(error) if error is not None else task.result()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from civitas.process.own_store import Revisions
     from civitas.process.own_timers import OwnTimers
     from civitas.process.run_state import RunState
+    from civitas.process.slow_start import SlowStarts
     from civitas.process.step_gate import StepGate
     from civitas.process.steps import Probe, Steps
     from civitas.process.timer import Timer
@@ -85,6 +86,8 @@ class Context(Protocol):
     """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
     loop: asyncio.AbstractEventLoop
     turns: Turns
+    slow_starts: SlowStarts
+    """Names the agents that take long to start."""
     variables: ContextVariables
     """The context variables that each incarnation begins with: not those of whatever happens to start or wake it."""
     executor: ThreadPoolExecutor

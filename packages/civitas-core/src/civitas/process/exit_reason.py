@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -14,7 +15,16 @@ from types import CodeType, TracebackType
 
 from civitas.errors import HandlerFailed, UnknownInterrupt
 
-__all__ = ["KILLED", "NORMAL", "SHUTDOWN", "ExitKind", "ExitReason", "PlainError", "Unfinished"]
+__all__ = [
+    "KILLED",
+    "NORMAL",
+    "SHUTDOWN",
+    "ExitKind",
+    "ExitReason",
+    "PlainError",
+    "Unfinished",
+    "reason_of",
+]
 
 logger = logging.getLogger("civitas")
 
@@ -205,3 +215,11 @@ class ExitReason:
 NORMAL = ExitReason(ExitKind.NORMAL)
 SHUTDOWN = ExitReason(ExitKind.SHUTDOWN)
 KILLED = ExitReason(ExitKind.KILLED)
+
+
+def reason_of(task: asyncio.Task[ExitReason]) -> ExitReason:
+    """Why the incarnation ended that `task` ran."""
+    if task.cancelled():
+        return KILLED
+    error = task.exception()
+    return ExitReason.crashed(error) if error is not None else task.result()

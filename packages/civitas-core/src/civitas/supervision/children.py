@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError
-from civitas.process import ExitReason, Status
+from civitas.process import Cell, ExitReason, Status
 from civitas.supervision.child import Child
-from civitas.supervision.policy import RestartStrategy, affected, status_after
+from civitas.supervision.policy import RestartStrategy, affected
 from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Ended, Slot, SlotState
 from civitas.supervision.spec import ChildSpec, Supervisor
@@ -116,17 +117,42 @@ class Children:
             StartFailed: It did not start.
         """
         slot.generation += 1
+        await slot.child.start(self._on_exit(slot))
+        self._is_up(slot)
+
+    def begin(self, slot: Slot, here: Cell) -> asyncio.Future[None]:
+        """Begin to start one; `begun` or `is_ready` does the rest, as `Cell.begin` says."""
+        slot.generation += 1
+        return here.begin()
+
+    async def begun(self, slot: Slot, here: Cell, started: asyncio.Future[None]) -> None:
+        """Wait for one that began to start, and say that it started.
+
+        Raises:
+            StartFailed: It did not start.
+        """
+        await here.begun(started, self._on_exit(slot))
+        self._is_up(slot)
+
+    def is_ready(self, slot: Slot, here: Cell, started: asyncio.Future[None]) -> None:
+        """Say that one has started that began to."""
+        here.is_ready(started, self._on_exit(slot))
+        self._is_up(slot)
+
+    def _on_exit(self, slot: Slot) -> Callable[[ExitReason], None]:
         generation = slot.generation
 
         def on_exit(reason: ExitReason) -> None:
             # At once: others may be told of something before the supervisor answers that.
-            slot.child.status = status_after(slot.child.restart, reason)
+            slot.has_ended(reason)
             self._ended(Ended(slot, generation, reason))
 
-        await slot.child.start(on_exit)
+        return on_exit
+
+    def _is_up(self, slot: Slot) -> None:
         slot.state, slot.resumes = SlotState.UP, None
         cause, slot.cause = slot.cause, None
-        if generation == 1:
+        if slot.generation == 1:
             self._report.started(slot.child)
         else:
             slot.child.restarts += 1

@@ -18,9 +18,18 @@ from civitas.supervision.slot import Due, Slot, SlotState
 from civitas.supervision.spec import Supervisor
 from civitas.supervision.startup import Call, Result, StartUp, StartUps
 
-__all__ = ["Restarts"]
+__all__ = ["Rest", "Restarts", "all_of"]
+
+Rest = Callable[[], Awaitable[object]] | None
+"""What there is still to do that has to wait for something, to be called and awaited; mostly there is nothing."""
 
 _is_available = attrgetter("child.available")
+
+
+async def all_of(rest: Rest) -> None:
+    """Do what is left."""
+    if rest is not None:
+        await rest()
 
 
 class Restarts:
@@ -74,32 +83,36 @@ class Restarts:
         """How many more there may be at this moment."""
         return self._budget.left(self._host.clock.now())
 
-    async def ended(self, slot: Slot, reason: ExitReason) -> None:
+    def ended(self, slot: Slot, reason: ExitReason) -> Rest:
         """A child ended by itself: start it again after a wait, or leave it down."""
         child = slot.child
         slot.state = SlotState.DOWN
         if reason.abnormal:
             self._report.crashed(child, reason)
         if should_restart(child.restart, reason):
-            await self._schedule(slot, reason)
-            return
+            return self._schedule(slot, reason)
         child.close(Status.STOPPED, f"it ended with reason {reason.kind}")
         self._report.terminated(child, reason)
         if child.restart is RestartType.TEMPORARY:
             self._children.remove(slot)
+        return None
 
-    async def take(self, due: Due) -> None:
+    def take(self, due: Due) -> Rest:
         """A wait is over: begin the restart, or wait on for the OS processes that it needs."""
         slot = due.slot
         if slot.due is not due:
-            return  # it was called off
+            return None  # it was called off
         group = self._children.group(slot)
         away = list(filterfalse(_is_available, group))
         if due.tried or not away:
-            await self._begin(slot, group)
+            here = slot.here
+            if here is None or not self._is_alone(slot, group) or slot.state is SlotState.UP:
+                return lambda: self._begin(slot, group)
+            self._starts.begin_here(slot, here, self.started)
         else:  # their OS processes are on their way; the others are served meanwhile
             slot.due = again = Due(slot, tried=True)
             self._when_available(away, again)
+        return None
 
     async def begin(self, slot: Slot) -> StartUp:
         """Begin to start `slot` and who was stopped with it, left to right."""
@@ -128,18 +141,32 @@ class Restarts:
             reason = ExitReason.crashed(error.cause, incident=error.incident)
             slot.child.status = Status.RESTARTING
             self._report.crashed(slot.child, reason)
-            await self._schedule(slot, reason)
+            await all_of(self._schedule(slot, reason))
         return error
 
-    async def _schedule(self, slot: Slot, reason: ExitReason) -> None:
+    def _schedule(self, slot: Slot, reason: ExitReason) -> Rest:
         """Count a restart, stop who shares its fate, and set the timer; or give up."""
         wait = self._budget.spend(slot.child.name, self._host.clock.now(), reason.incident)
         if wait is None:
             self._too_many = True
-            await self._give_up(slot, reason)
-            return
+            return lambda: self._give_up(slot, reason)
         slot.state = SlotState.PENDING
         group = self._children.group(slot)
+        if not self._is_alone(slot, group):
+            return lambda: self._schedule_group(slot, reason, wait, group)
+        slot.child.wait_for_restart()
+        if slot.due is not None:
+            slot.cancel()
+        slot.cause = reason
+        return self._wait(slot, wait)
+
+    def _is_alone(self, slot: Slot, group: list[Slot]) -> bool:
+        """Whether nobody else has to be stopped or waited for if it is started again."""
+        return len(group) == 1 and self._starts.of(slot) is None
+
+    async def _schedule_group(
+        self, slot: Slot, reason: ExitReason, wait: float, group: list[Slot]
+    ) -> None:
         if self._starts.under_way:
             self._resume(await self._starts.make_way(group))
             if self._too_many:
@@ -152,14 +179,19 @@ class Restarts:
             sibling.cause = reason
             if sibling is not slot:
                 await self._stop_sibling(sibling)
+        await all_of(self._wait(slot, wait))
+
+    def _wait(self, slot: Slot, wait: float) -> Rest:
+        """Set the timer, or begin at once."""
         slot.due = due = Due(slot)
         slot.resumes = time.time() + wait
         if wait:
             slot.timer = self._host.clock.call_later(wait, lambda: self._due(due))
         elif self._idle():
-            await self.take(due)
+            return self.take(due)
         else:
             self._due(due)
+        return None
 
     async def _stop_sibling(self, sibling: Slot) -> None:
         """Stop a child because it shares another one's fate."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from civitas.process import ExitReason
+from civitas.process import Cell, ExitReason
 from civitas.supervision.child import Child
 from civitas.supervision.clock import ClockTimer
 from civitas.supervision.policy import status_after
@@ -50,6 +50,11 @@ class Slot:
     timer: ClockTimer | None = None
     cause: ExitReason | None = None
     resumes: float | None = None
+
+    @property
+    def here(self) -> Cell | None:
+        """The child if it is an agent of this OS process: to start it needs no task that waits for that."""
+        return self.child if isinstance(self.child, Cell) else None
 
     def has_ended(self, reason: ExitReason) -> None:
         """Show at once that the child has ended: others may be told of something before its supervisor answers that."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from civitas.errors import StartFailed, SupervisionError
-from civitas.process import Turns
+from civitas.process import Cell, Turns
+from civitas.supervision.children import Children
 from civitas.supervision.slot import Slot
 
 __all__ = ["Call", "Result", "StartUp", "StartUps"]
@@ -22,20 +24,27 @@ class StartUp:
 
     Attributes:
         group: Who is to be started.
-        task: Starts them.
+        task: Starts them; None while an agent starts that nobody waits for in a task.
         finish: What to do when that is over, in the supervisor's own task; returns what to tell whoever asked for it.
         may_end: Whether the supervisor may end it for the sake of a sibling; a start that somebody asked for by hand
             is waited for.
+        started: Done when an agent has started, or has not, that nobody waits for in a task.
         done: Whoever waits for it.
         later: Calls about one of the group, which wait until it is over.
     """
 
     group: list[Slot]
-    task: asyncio.Task[Result]
+    task: asyncio.Task[Result] | None
     finish: Callable[[Result], Awaitable[Exception | None]]
     may_end: bool
+    started: asyncio.Future[None] | None = None
     done: asyncio.Future[None] | None = None
     later: list[Call] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether they have started, or one of them has not."""
+        return self.task is not None and self.task.done()
 
     def tell(self, error: Exception | None) -> None:
         """Answer whoever waits for it."""
@@ -70,7 +79,7 @@ class StartUps:
     Args:
         owner: Its name.
         turns: Knows when to give way to others.
-        start: Starts one child.
+        children: The children.
         over: Called when one is over; the supervisor then calls `settle`.
     """
 
@@ -78,12 +87,12 @@ class StartUps:
         self,
         owner: str,
         turns: Turns,
-        start: Callable[[Slot], Awaitable[None]],
+        children: Children,
         over: Callable[[StartUp], None],
     ) -> None:
         self._owner = owner
         self._turns = turns
-        self._start = start
+        self._children = children
         self._over = over
         self.under_way: dict[StartUp, None] = {}
         """In the order they began; while it is empty there is nobody to make way for."""
@@ -98,15 +107,59 @@ class StartUps:
         may_end: bool,
     ) -> StartUp:
         """Begin to start a group, left to right."""
-        task = asyncio.get_running_loop().create_task(
-            self._start_in_order(group), name=f"civitas:{self._owner}"
-        )
-        startup = StartUp(group, task, finish, may_end)
-        task.add_done_callback(lambda _: self._over(startup))
+        startup = StartUp(group, None, finish, may_end)
+        self._do(startup, self._start_in_order(group))
         self.under_way[startup] = None
         for each in group:
             self._of[each] = startup
         return startup
+
+    def begin_here(
+        self, slot: Slot, here: Cell, finish: Callable[[Result], Awaitable[Exception | None]]
+    ) -> None:
+        """Begin to start one agent again; `finish` is called if it does not start.
+
+        A task is made if somebody has to wait for that. Most agents have started before anybody could.
+        """
+        slot.cancel()
+        startup = StartUp([slot], None, finish, may_end=True)
+        self.under_way[startup] = None
+        self._of[slot] = startup
+        try:
+            started = startup.started = self._children.begin(slot, here)
+        except StartFailed as error:
+            self._do(startup, _failed(slot, error))
+        else:
+            started.add_done_callback(lambda _: self._has_begun(startup, slot, here, started))
+
+    def _has_begun(
+        self, startup: StartUp, slot: Slot, here: Cell, started: asyncio.Future[None]
+    ) -> None:
+        if startup.task is not None or startup not in self.under_way:
+            return  # others wait for it, or have ended it
+        if startup.later or started.cancelled() or started.exception() is not None:
+            self._wait_for(startup)
+        else:
+            self._forget(startup)
+            self._children.is_ready(slot, here, started)
+
+    def _wait_for(self, startup: StartUp) -> None:
+        """Let a task wait for what `begin_here` began; it must have run before it may be cancelled."""
+        slot, started = startup.group[0], startup.started
+        assert slot.here is not None and started is not None  # noqa: PT018 - it began here
+        self._do(startup, self._begun(slot, slot.here, started))
+
+    async def _begun(self, slot: Slot, here: Cell, started: asyncio.Future[None]) -> Result:
+        try:
+            await self._children.begun(slot, here, started)
+        except StartFailed as error:
+            return slot, error
+        return None
+
+    def _do(self, startup: StartUp, work: Coroutine[Any, Any, Result]) -> None:
+        loop = asyncio.get_running_loop()
+        startup.task = loop.create_task(work, name=f"civitas:{self._owner}")
+        startup.task.add_done_callback(lambda _: self._over(startup))
 
     def _forget(self, startup: StartUp) -> None:
         del self.under_way[startup]
@@ -122,7 +175,7 @@ class StartUps:
             try:
                 if self._turns.long:
                     await self._turns.give_way()
-                await self._start(each)
+                await self._children.start(each)
             except StartFailed as error:
                 return each, error
         return None
@@ -142,7 +195,7 @@ class StartUps:
         Returns:
             The calls that waited for it.
         """
-        if startup not in self.under_way:
+        if startup not in self.under_way or startup.task is None:
             return []
         self._forget(startup)
         result: Result
@@ -175,27 +228,41 @@ class StartUps:
         return [call for startup in over for call in startup.later]
 
     async def _make_way(self, startup: StartUp) -> None:
-        ends = startup.may_end and not startup.task.done()
+        task = await self._task_of(startup)
+        ends = startup.may_end and not task.done()
         if ends:
-            startup.task.cancel()
-        await asyncio.wait({startup.task})
+            task.cancel()
+        await asyncio.wait({task})
         if not ends:
             await self.settle(startup)
             return
         self._forget(startup)
-        if not startup.task.cancelled():
-            startup.task.exception()  # it failed in that very moment, and is started again anyway
+        if not task.cancelled():
+            task.exception()  # it failed in that very moment, and is started again anyway
         startup.tell(SupervisionError("restarting", "it is started again with its siblings"))
+
+    async def _task_of(self, startup: StartUp) -> asyncio.Task[Result]:
+        """Its task, which may be cancelled."""
+        if startup.task is None:
+            self._wait_for(startup)
+            await asyncio.sleep(0)
+        assert startup.task is not None
+        return startup.task
 
     async def end_all(self, error: Callable[[], Exception]) -> None:
         """End them all: the supervisor ends. Whoever waits gets what `error` makes."""
-        for startup in self.under_way:
-            startup.task.cancel()
-        if self.under_way:
-            await asyncio.wait({each.task for each in self.under_way})
+        tasks = [await self._task_of(each) for each in list(self.under_way)]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         ended, self.under_way, self._of = self.under_way, {}, {}
         for startup in ended:
             startup.tell(error())
             for call in startup.later:
                 if not call.done.done():
                     call.done.set_exception(error())
+
+
+async def _failed(slot: Slot, error: StartFailed) -> Result:
+    return slot, error

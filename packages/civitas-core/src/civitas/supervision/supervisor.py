@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from civitas.budgets import Budget
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
@@ -13,9 +14,10 @@ from civitas.supervision.by_hand import ByHand
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.children import Children
 from civitas.supervision.dynamic import DynamicSupervisorProcess
+from civitas.supervision.inbox import Inbox
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
-from civitas.supervision.restarts import Restarts
+from civitas.supervision.restarts import Rest, Restarts, all_of
 from civitas.supervision.slot import Adding, Due, Ended, Slot, SlotState, dues_of
 from civitas.supervision.spec import (
     ChildSpec,
@@ -55,9 +57,9 @@ class SupervisorProcess:
         self.gave_up: SupervisorGaveUp | None = None
         self._host = host
         self._report = Reporter(spec.name, host)
-        self._inbox: asyncio.Queue[Ended | Due | Call | StartUp] = asyncio.Queue()
-        self._children = Children(spec, self._make, self._take, self._report)
-        self._starts = StartUps(spec.name, host.turns, self._children.start, self._take)
+        self._inbox: Inbox[Ended | Due | Call | StartUp | Rest] = Inbox()
+        self._children = Children(spec, self._make, self._ended, self._report)
+        self._starts = StartUps(spec.name, host.turns, self._children, self._take)
         self._restarts = Restarts(
             spec,
             host,
@@ -118,7 +120,7 @@ class SupervisorProcess:
         """Start the children left to right, each ready before the next."""
         self.status = Status.STARTING
         self.gave_up = None
-        self._inbox = asyncio.Queue()
+        self._inbox = Inbox()
         self._restarts.reset()
         try:
             self._children.reset()
@@ -153,8 +155,8 @@ class SupervisorProcess:
 
     def _empty_inbox(self) -> None:
         """What came in the very moment of a stop is answered by the stop; a crash is still told."""
-        while not self._inbox.empty():
-            match self._inbox.get_nowait():
+        while self._inbox:
+            match self._inbox.take():
                 case Ended(slot, generation, reason) if (
                     reason.abnormal and slot.generation == generation
                 ):
@@ -194,9 +196,7 @@ class SupervisorProcess:
             if self.status is Status.RUNNING:  # else it ends with its supervisor
                 undone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 undone.add_done_callback(lambda undone: undone.exception())
-                self._inbox.put_nowait(
-                    Call(lambda: self._by_hand.take_back(adding), undone, spec.name)
-                )
+                self._inbox.put(Call(lambda: self._by_hand.take_back(adding), undone, spec.name))
                 await asyncio.wait({undone})
             raise
 
@@ -223,7 +223,7 @@ class SupervisorProcess:
         if self.status is not Status.RUNNING:
             raise self._not_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(Call(work, done, name, ends_start))
+        self._inbox.put(Call(work, done, name, ends_start))
         await done
 
     def _not_running(self) -> SupervisionError:
@@ -237,28 +237,49 @@ class SupervisorProcess:
         try:
             while self.gave_up is None:
                 await self._do(await self._inbox.get())
-                # A queue that holds something does not suspend its reader.
-                if not self._inbox.empty() and self._host.turns.long:
+                # An inbox that holds something does not suspend its reader.
+                if self._inbox and self._host.turns.long:
                     await asyncio.sleep(0)
         except Exception as error:
             # A fault of a clock or of ours. Its own supervisor answers that as any crash; nothing waits for ever.
             logger.exception("supervisor %r crashed", self.name)
             await self._exit(ExitReason.crashed(error), f"its supervisor {self.name!r} crashed")
 
-    async def _do(self, what: Ended | Due | Call | StartUp) -> None:
+    def _ended(self, what: Ended) -> None:
+        """A child has ended: answer that here and now if nothing has to be waited for, otherwise in the task."""
+        slot = what.slot
+        if not (
+            self._inbox.idle
+            and slot.state is SlotState.UP
+            and slot.generation == what.generation
+            and slot.here is not None
+            and not self._host.turns.long
+        ):
+            self._take(what)
+            return
+        try:
+            rest = self._restarts.ended(slot, what.reason)
+        except Exception as error:
+            rest = partial(_raises, error)
+        if rest is not None:
+            self._inbox.put(rest)
+
+    async def _do(self, what: Ended | Due | Call | StartUp | Rest) -> None:
         match what:
             case Ended(slot, generation, reason) if slot.generation == generation:
                 if slot.state is SlotState.UP:
-                    await self._restarts.ended(slot, reason)
+                    await all_of(self._restarts.ended(slot, reason))
                 elif reason.abnormal:
                     # It crashed in the moment in which it was to be stopped for a sibling.
                     self._report.crashed(slot.child, reason)
             case Due() as due:
-                await self._restarts.take(due)
+                await all_of(self._restarts.take(due))
             case StartUp() as over:
                 self._resume(await self._starts.settle(over))
             case Call() as call:
                 await self._answer(call)
+            case rest if callable(rest):
+                await all_of(rest)
 
     async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
         self.gave_up = error = SupervisorGaveUp(
@@ -313,7 +334,7 @@ class SupervisorProcess:
         try:
             if startup is not None:
                 ends = call.ends_start and startup.may_end and len(startup.group) == 1
-                if not ends and not startup.task.done():
+                if not ends and not startup.is_over:
                     startup.later.append(call)
                     return
             if startup is not None and slot is not None:
@@ -336,16 +357,20 @@ class SupervisorProcess:
                 done.set_result(None)
 
     def _is_idle(self) -> bool:
-        return self._inbox.empty()
+        return not self._inbox
 
     def _take(self, what: Ended | Due | StartUp) -> None:
-        self._inbox.put_nowait(what)
+        self._inbox.put(what)
 
     def _resume(self, calls: list[Call]) -> None:
         """Take the calls that waited for a start."""
         for call in calls:
             if self.gave_up is None:
-                self._inbox.put_nowait(call)
+                self._inbox.put(call)
             elif not call.done.done():
                 # What followed the start ended this supervisor, and nobody takes it any more.
                 call.done.set_exception(self._not_running())
+
+
+async def _raises(error: Exception) -> None:
+    raise error
