@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from civitas.errors import AgentTerminated, SupervisorGaveUp
+from civitas.errors import AgentTerminated, HandlerFailed, SupervisorGaveUp
 from civitas.message import Message
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
@@ -174,3 +176,39 @@ async def test_a_child_that_waits_for_one_that_is_given_up_is_not_waited_for(
                 assert isinstance(error, AgentTerminated)
             with pytest.raises(SupervisorGaveUp):
                 await runtime.wait()
+
+
+class Moody(Actor):
+    """Its class raises when it is made for the second time."""
+
+    def __init__(self, name: str, journal: Journal) -> None:
+        super().__init__(name, journal)
+        journal.write("made")
+        if journal.count("made") == 2:
+            raise OSError("not now")
+
+
+async def test_an_agent_whose_class_raises_is_tried_again(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Moody("a", journal)], backoff="none")) as runtime:
+        await crash(runtime, "a")
+        assert (await runtime.ask("a", 1)).payload == 1
+        assert journal.count("made") == 3
+
+
+async def test_a_crash_leaves_nothing_to_the_garbage_collector(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal)], backoff="none")) as runtime:
+
+        async def crash_and_answer() -> None:
+            with suppress(HandlerFailed):
+                await runtime.ask("a", {}, "crash")
+            await runtime.ask("a", 1)
+
+        await crash_and_answer()
+        gc.collect()
+        gc.disable()
+        try:
+            await crash_and_answer()
+            await runtime.ask("a", 1)  # by now its start has been told as well
+            assert gc.collect() == 0
+        finally:
+            gc.enable()

@@ -13,7 +13,7 @@ from civitas.cluster.home import Home
 from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
 from civitas.process.schedule import Schedule
-from civitas.state import InMemoryStateStore
+from civitas.state.in_memory import is_new
 from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
 
@@ -212,9 +212,7 @@ class RemoteChild:
         """
         self._ended = None
         limit = self._member.options.start_timeout
-        store = self._home.tree.store
-        # Only the store in memory says at once whether there is something to read.
-        new = type(store) is InMemoryStateStore and self.name not in store
+        new = is_new(self._home.tree.store, self.name)
         if "budgets" not in self._plain:  # its supervisors are known now, and stay the same
             self._plain["budgets"] = self._home.tree.budgets.plain_above(self.name)
         spec = {**self._plain, "new": new, "paused": self.paused}

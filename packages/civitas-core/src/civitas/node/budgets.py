@@ -78,9 +78,9 @@ class Budgets:
     def limits(self, agent: Budgeted) -> bool:
         """Whether what an agent does counts against any budget, whatever the message."""
         options = agent._civitas_options
-        return (
-            options.asks or options.budget is not None or any(True for _ in self.above(agent.name))
-        )
+        if options.asks or options.budget is not None:
+            return True
+        return next(self.above(agent.name), None) is not None
 
     def above(self, name: str) -> Iterator[tuple[str, str, Budget]]:
         """The budgets of the supervisors of an agent: kind, name, budget."""

@@ -78,7 +78,7 @@ class Events:
                     "a callback of runtime.on(%r) raised an error; it was skipped", event.type
                 )
                 continue
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 task = asyncio.ensure_future(result)
                 self._tasks.add(task)
                 task.add_done_callback(self._done)

@@ -299,12 +299,14 @@ class Router:
         if self.stays(message, reason):
             return False
         self.dead.keep(message, reason)
-        text = (
-            f"{message.type!r} from {message.sender or 'the runtime'} to "
-            f"{message.recipient} was dropped: {reason}"
-        )
-        self.events.emit("dead_letter", subject_of(message), str(reason), text)
-        self._observe.dead_letter(message, reason)
+        if self.events.callbacks["dead_letter"]:
+            text = (
+                f"{message.type!r} from {message.sender or 'the runtime'} to "
+                f"{message.recipient} was dropped: {reason}"
+            )
+            self.events.emit("dead_letter", subject_of(message), str(reason), text)
+        if self.tracing.active or self.tracing.metrics.active:
+            self._observe.dead_letter(message, reason)
         if self.foreign:
             self.settle(message)
         return True
@@ -367,7 +369,13 @@ class Router:
                 # The asker may ask again in its next incarnation; a run that is kept goes on, and is found then.
                 lasts = cell.delivery == Delivery.DURABLE
                 self._withdrawals.now(cell, message, reader_left=not lasts)
-            raise answer
+            try:
+                raise answer
+            finally:
+                del (
+                    answer,
+                    future,
+                )  # the error keeps this frame, and would be kept by it until a collection
         self._withdrawals.now(cell, message)
         raise AskTimeout(
             message.recipient,

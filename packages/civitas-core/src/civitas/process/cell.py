@@ -181,7 +181,7 @@ class Cell:
         callback()
 
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
-        """Start an incarnation and wait until its `on_start` has returned; `StartFailed` if that, or its class, raised."""
+        """Start an incarnation and wait until `on_start` has returned; `StartFailed` if that or its class raised."""
         await self.begun(self.begin(), on_exit)
 
     def begin(self) -> asyncio.Future[None]:
@@ -196,8 +196,7 @@ class Cell:
         """
         self.status = Status.STARTING
         self._reopen()
-        loop = self.node.loop
-        started: asyncio.Future[None] = loop.create_future()
+        started: asyncio.Future[None] = self.node.loop.create_future()
         try:
             agent = self._template._civitas_fresh()
             agent.name = self.name
@@ -209,8 +208,10 @@ class Cell:
         except BaseException as error:
             raise StartFailed(self.name, error) from error
         self.generation += 1
+        if self._incarnation is not None and self._incarnation.now.over:
+            self._incarnation.release()
         self._incarnation = incarnation
-        self._task = task = loop.create_task(
+        self._task = task = self.node.loop.create_task(
             incarnation.run(started),
             name=f"civitas:{self.name}",
             context=self.node.variables.copy(),

@@ -51,21 +51,29 @@ class Trace:
 
     Args:
         error: What was raised.
+        text: What it says; None if that cannot be had.
         instead: The text where no traceback can be had.
     """
 
     __slots__ = ("_captured", "_places", "_text")
 
-    def __init__(self, error: BaseException, instead: str) -> None:
+    def __init__(self, error: BaseException, text: str | None, instead: str) -> None:
         self._text = instead
-        self._captured: TracebackException | None = None
+        self._captured: TracebackException | tuple[type[BaseException], str] | None = None
         self._places: list[_Place] | None = None
         try:
             traceback = _from_the_agent(error.__traceback__)
-            if not isinstance(error, _LOOKS_AT_FRAMES):
-                # What `TracebackException` does with the frames takes three times as long as all the rest of it.
-                self._places, traceback = _places(traceback), None
-            self._captured = TracebackException(type(error), error, traceback, lookup_lines=False)
+            if text is None or isinstance(error, _LOOKS_AT_FRAMES):
+                self._captured = TracebackException(
+                    type(error), error, traceback, lookup_lines=False
+                )
+                return
+            # What `TracebackException` does with the frames takes three times as long as all the rest of it.
+            self._places = _places(traceback)
+            if error.__context__ is None and error.__cause__ is None and _says_no_more(error):
+                self._captured = type(error), text
+            else:
+                self._captured = TracebackException(type(error), error, None, lookup_lines=False)
         except Exception:
             logger.debug(
                 "the traceback of a %s could not be read", type(error).__name__, exc_info=True
@@ -75,6 +83,9 @@ class Trace:
         captured, self._captured = self._captured, None
         if captured is not None:
             try:
+                if isinstance(captured, tuple):
+                    kind, text = captured
+                    captured = TracebackException(kind, Exception(text), None, lookup_lines=False)
                 if self._places is not None:
                     captured.stack = StackSummary.from_list(list(map(_frame_at, self._places)))
                 self._text = "".join(captured.format())
@@ -89,6 +100,13 @@ _Place = tuple[CodeType, int, int]
 
 _LOOKS_AT_FRAMES = (NameError, AttributeError, ImportError)
 """Later Pythons look for similar names in the frames of these."""
+
+
+def _says_no_more(error: BaseException) -> bool:
+    """Whether its class and its text are all that its traceback says beside the frames."""
+    if isinstance(error, (SyntaxError, BaseExceptionGroup)):
+        return False
+    return getattr(error, "__notes__", None) is None
 
 
 def _places(traceback: TracebackType | None) -> list[_Place]:
@@ -150,12 +168,13 @@ class PlainError:
     @classmethod
     def of(cls, error: BaseException) -> PlainError:
         """Describe `error`; a text that cannot be had is replaced, never raised."""
+        said: str | None = None
         try:
-            text = str(error)
+            text = said = str(error)
         except Exception as broken:
             text = f"(its text raised {type(broken).__name__})"
         kind = type(error).__name__
-        trace = Trace(error, f"{kind}: {text}")
+        trace = Trace(error, said, f"{kind}: {text}")
         return cls(kind, text, trace, isinstance(error, UnknownInterrupt))
 
     @property

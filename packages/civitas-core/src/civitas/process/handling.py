@@ -139,8 +139,7 @@ class Handling:
             The error that remained.
         """
         now, loop = self._now, self._node.loop
-        options = self._agent._civitas_options
-        retries = 0
+        options, retries = self._agent._civitas_options, 0
         context: ContextVariables | None = None
         while True:
             if failure is None:
@@ -164,8 +163,6 @@ class Handling:
                     return None
                 except BaseException as error:
                     failure = error
-            if Fork.happened:
-                unless_copied(loop, failure)
             failure = now.explained(failure)
             if self._was_abandoned(failure) or now.over:
                 return None
@@ -175,14 +172,16 @@ class Handling:
                 recorded = now.steps is not None
                 self._deliveries.interrupted(self._message, options, recorded=recorded)
                 return None
-            failure, over = await self._unless_asked(failure)
-            if over:
-                return None
-            if failure is None:
-                continue  # probes have said what became of it
+            if self._suspending is not None or isinstance(failure, BudgetExceeded):
+                failure, over = await self._unless_asked(failure)
+                if over:
+                    return None
+                if failure is None:
+                    continue  # probes have said what became of it
             action, remains = await within(context, self._decide(failure))
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
-                await self._ends(over=action is not ErrorAction.ESCALATE)
+                if now.timers.unwritten or self._begun is not self._message:
+                    await self._ends(over=action is not ErrorAction.ESCALATE)
                 self._fail(remains, action)
                 return remains
             if self._span is not None:
@@ -242,7 +241,12 @@ class Handling:
             return ErrorAction.SKIP, error
         agent = self._agent
         try:
-            await self._node.turns.give_way()
+            if self._node.turns.long:
+                await self._node.turns.give_way()
+            if getattr(agent.on_error, "__func__", None) is AgentProcess.on_error:
+                if isinstance(error, BudgetExceeded):
+                    return ErrorAction.SKIP, error
+                return ErrorAction.ESCALATE, error
             action = await call(self._node, agent.on_error, error, self._begun)
             action = choose(ErrorAction, action, f"what on_error of {agent.name!r} returns")
             if isinstance(error, BudgetExceeded) and action is not ErrorAction.STOP:
@@ -290,6 +294,8 @@ class Handling:
 
     def _was_abandoned(self, error: BaseException) -> bool:
         """Whether `error` is what `abandon` made of the handler; what is to end the whole process is raised again."""
+        if Fork.happened:
+            unless_copied(self._node.loop, error)
         if isinstance(error, EVERYBODYS):
             raise error
         unless_dropped(error, self._agent)

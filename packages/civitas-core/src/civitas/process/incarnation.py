@@ -30,6 +30,7 @@ from civitas.process.run_state import RunState
 from civitas.process.slow_start import has_started
 from civitas.process.step_keeper import StepKeeper
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
+from civitas.state.in_memory import is_new
 from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
 
@@ -100,7 +101,6 @@ class Incarnation:
         self.asking: dict[str, str] = {}
         """The agents that the running handler waits for, by the id of its message to each."""
         self.task: asyncio.Task[Any] | None = None
-        """The one that runs it."""
         self.timers = self.now.timers
         self._deliveries = deliveries
         self._resources: Resources | None = None
@@ -187,6 +187,8 @@ class Incarnation:
                 else:
                     self.now.serving = False
                     reason = KILLED if self.now.killed else await self._stop(reason)
+            if self._resources is None:
+                return reason
             closing = close_in_time(self._resources, f"agent {self.name!r}", self._time_to_stop())
             return reason if await closing else KILLED
         finally:
@@ -244,8 +246,8 @@ class Incarnation:
             agent.name, agent._civitas_family = self.name, self.agent._civitas_family
             self.agent._civitas_node = None
             self._run_as(agent)
-        saved = await self.agent.store.get(self.name)
-        if saved is not None:
+        new = is_new(self.node.store, self.name)
+        if not new and (saved := await self.agent.store.get(self.name)) is not None:
             self.agent.state = saved
         on_start = self.agent.on_start
         if getattr(on_start, "__func__", None) is AgentProcess.on_start:
@@ -265,8 +267,9 @@ class Incarnation:
         """Let the agent clean up; an error there is the exit reason, unless there is one already."""
         if getattr(self.agent.on_stop, "__func__", None) is AgentProcess.on_stop:
             return reason  # it does nothing, and needs no time limit for that
-        # What it sends now is not part of the last message, nor bound to its deadline.
-        current_message.set(None)
+        current_message.set(
+            None
+        )  # what it sends now is neither part of the last one nor bound to its deadline
         try:
             async with asyncio.timeout(self._time_to_stop()):
                 await call(self.node, self.agent.on_stop)
@@ -386,9 +389,7 @@ class Incarnation:
             return
         try:
             await steps.forget()
-        except (
-            Exception
-        ):  # the message is finished all the same; what is left in the store does no harm
+        except Exception:  # it is finished all the same; what is left in the store does no harm
             logger.exception("agent %r: steps of a finished message were not dropped", self.name)
 
     def _give_back(self) -> None:

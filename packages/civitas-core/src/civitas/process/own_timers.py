@@ -77,6 +77,11 @@ class OwnTimers:
                 self._writing = set()
             self._writing.add(call.writing)
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether anything is still being written."""
+        return bool(self._writing)
+
     async def written(self) -> None:
         """Wait until everything is written."""
         while self._writing:
@@ -84,8 +89,9 @@ class OwnTimers:
 
     def end(self) -> None:
         """The agent has ended."""
-        for timer in tuple(self._passing or ()):
-            timer.cancel()
+        if self._passing:
+            for timer in tuple(self._passing):
+                timer.cancel()
 
 
 class _KeptTimer:

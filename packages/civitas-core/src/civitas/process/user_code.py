@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context as ContextVariables
 from typing import Any, TypeVar
 
@@ -48,11 +48,11 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function)
 
 
-async def within(
+def within(
     context: ContextVariables | None, coroutine: Coroutine[Any, Any, _Result]
-) -> _Result:
-    """Await in `context`, or in that of the task."""
-    return await (coroutine if context is None else InContext(context, coroutine))
+) -> Awaitable[_Result]:
+    """What to await so that `coroutine` runs in `context`, or in that of the task."""
+    return coroutine if context is None else InContext(context, coroutine)
 
 
 def unless_dropped(error: BaseException, agent: AgentProcess) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from civitas.errors import StateConflict
-from civitas.state.store import check_key
+from civitas.state.store import StateStore, check_key
 from civitas.state.values import decode_value, encode_changes
 
-__all__ = ["InMemoryStateStore"]
+__all__ = ["InMemoryStateStore", "is_new"]
 
 
 class InMemoryStateStore:
@@ -93,3 +93,8 @@ class InMemoryStateStore:
 
     def __repr__(self) -> str:
         return f"<InMemoryStateStore {len(self._values)} keys>"
+
+
+def is_new(store: StateStore, key: str) -> bool:
+    """Whether `store` says at once that there is nothing under `key`; only the one in memory can."""
+    return type(store) is InMemoryStateStore and key not in store

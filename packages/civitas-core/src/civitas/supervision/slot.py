@@ -91,7 +91,7 @@ class Adding:
             self.starting.cancel()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Ended:
     """A child ended by itself."""
 
@@ -100,7 +100,7 @@ class Ended:
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Due:
     """The wait before a restart is over.
 

@@ -14,7 +14,6 @@ from civitas.supervision.by_hand import ByHand
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.children import Children
 from civitas.supervision.dynamic import DynamicSupervisorProcess
-from civitas.supervision.inbox import Inbox
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
 from civitas.supervision.restarts import Rest, Restarts, all_of
@@ -27,6 +26,7 @@ from civitas.supervision.spec import (
     check_child,
 )
 from civitas.supervision.startup import Call, StartUp, StartUps
+from civitas.supervision.work_list import WorkList
 
 __all__ = ["SupervisorProcess"]
 
@@ -57,7 +57,7 @@ class SupervisorProcess:
         self.gave_up: SupervisorGaveUp | None = None
         self._host = host
         self._report = Reporter(spec.name, host)
-        self._inbox: Inbox[Ended | Due | Call | StartUp | Rest] = Inbox()
+        self._inbox: WorkList[Ended | Due | Call | StartUp | Rest] = WorkList()
         self._children = Children(spec, self._make, self._ended, self._report)
         self._starts = StartUps(spec.name, host.turns, self._children, self._take)
         self._restarts = Restarts(
@@ -120,7 +120,7 @@ class SupervisorProcess:
         """Start the children left to right, each ready before the next."""
         self.status = Status.STARTING
         self.gave_up = None
-        self._inbox = Inbox()
+        self._inbox = WorkList()
         self._restarts.reset()
         try:
             self._children.reset()

@@ -21,7 +21,9 @@ __all__ = [
     "install_meter_provider",
     "install_tracer_provider",
     "is_own",
+    "may_have_providers",
     "meter_provider",
+    "names_providers",
     "tracer_provider",
     "unfollow",
     "withdraw_tracer_provider",
@@ -32,6 +34,16 @@ _own: WeakSet[Any] = WeakSet()
 
 _followers: WeakSet[Any] = WeakSet()
 """The span processors that are to be on whichever tracer provider there is."""
+
+
+def may_have_providers() -> bool:
+    """Whether anybody can have installed a provider: not without importing the API."""
+    return "opentelemetry.trace" in sys.modules or "opentelemetry.metrics" in sys.modules
+
+
+def names_providers() -> bool:
+    """Whether the environment names a provider, which the API installs when it is asked for one."""
+    return "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
 def tracer_provider() -> TracerProvider | None:

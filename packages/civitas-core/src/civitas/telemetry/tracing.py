@@ -7,7 +7,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from civitas.telemetry.content import Content, Redact, captures
-from civitas.telemetry.joining import followed, meter_provider, tracer_provider
+from civitas.telemetry.joining import (
+    followed,
+    may_have_providers,
+    meter_provider,
+    names_providers,
+    tracer_provider,
+)
 from civitas.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -37,6 +43,7 @@ class Tracing:
     """
 
     __slots__ = (
+        "_named",
         "_provider",
         "_recorder",
         "active",
@@ -56,11 +63,15 @@ class Tracing:
         self.on_look: Callable[[], None] | None = None
         self._provider: TracerProvider | None = None
         self._recorder: Recorder | None = None
+        self._named = names_providers()
+        """Whether the environment names a provider; as of the last `refresh`."""
 
     def look(self) -> None:
         """Notice what providers the application has set up since the last time, as it may at any moment."""
         if self.on_look is not None:
             self.on_look()
+        if not (self._named or self._provider or self.metrics.provider or may_have_providers()):
+            return  # each start of an agent comes by here
         if tracer_provider() is not self._provider or meter_provider() is not self.metrics.provider:
             self.refresh()
             if self.on_change is not None:
@@ -69,6 +80,7 @@ class Tracing:
     def refresh(self) -> None:
         """Look again for the application's tracer and meter providers; called when the runtime starts."""
         self.metrics.refresh()
+        self._named = names_providers()
         self._provider = provider = tracer_provider()
         self._recorder, self.active = None, False
         if provider is not None:

@@ -1,4 +1,4 @@
-"""`Inbox`: what a supervisor has to do, in the order in which it came."""
+"""`WorkList`: what a supervisor has to do, in the order in which it came."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from typing import Generic, TypeVar
 
-__all__ = ["Inbox"]
+__all__ = ["WorkList"]
 
 _Item = TypeVar("_Item")
 
 
-class Inbox(Generic[_Item]):
+class WorkList(Generic[_Item]):
     """A queue with one reader, that says whether this reader waits.
 
     asyncio's own does not, and takes as long for one item as a supervisor does for its decision.
