@@ -97,4 +97,4 @@ class InMemoryStateStore:
 
 def is_new(store: StateStore, key: str) -> bool:
     """Whether `store` says at once that there is nothing under `key`; only the one in memory can."""
-    return type(store) is InMemoryStateStore and key not in store
+    return type(store) is InMemoryStateStore and key not in store._values

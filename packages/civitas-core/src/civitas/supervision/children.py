@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError
 from civitas.process import Cell, ExitReason, Status
 from civitas.supervision.child import Child
-from civitas.supervision.policy import RestartStrategy, affected
+from civitas.supervision.policy import RestartStrategy, affected, status_after
 from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Ended, Slot, SlotState
 from civitas.supervision.spec import ChildSpec, Supervisor
+from civitas.supervision.work_list import WorkList
 
 __all__ = ["Children"]
 
@@ -22,7 +25,8 @@ class Children:
     Args:
         spec: What the user wrote down.
         make: Makes a child.
-        ended: Called when one ended by itself.
+        ended: Called when an agent of this OS process ended by itself.
+        to_do: Is told of the others that did.
         report: Says what happened to them.
     """
 
@@ -31,11 +35,13 @@ class Children:
         spec: Supervisor,
         make: Callable[[ChildSpec], Child],
         ended: Callable[[Ended], None],
+        to_do: WorkList[Any],
         report: Reporter,
     ) -> None:
         self._spec = spec
         self._make_child = make
         self._ended = ended
+        self._to_do = to_do
         self._report = report
         self._slots: dict[str, Slot] = {}
 
@@ -117,7 +123,7 @@ class Children:
             StartFailed: It did not start.
         """
         slot.generation += 1
-        await slot.child.start(self._on_exit(slot))
+        await slot.child.start(partial(self._has_exited, slot, slot.generation))
         self._is_up(slot)
 
     def begin(self, slot: Slot, here: Cell) -> asyncio.Future[None]:
@@ -131,23 +137,22 @@ class Children:
         Raises:
             StartFailed: It did not start.
         """
-        await here.begun(started, self._on_exit(slot))
+        await here.begun(started, partial(self._has_exited, slot, slot.generation))
         self._is_up(slot)
 
     def is_ready(self, slot: Slot, here: Cell, started: asyncio.Future[None]) -> None:
         """Say that one has started that began to."""
-        here.is_ready(started, self._on_exit(slot))
+        here.is_ready(started, partial(self._has_exited, slot, slot.generation))
         self._is_up(slot)
 
-    def _on_exit(self, slot: Slot) -> Callable[[ExitReason], None]:
-        generation = slot.generation
-
-        def on_exit(reason: ExitReason) -> None:
-            # At once: others may be told of something before the supervisor answers that.
-            slot.has_ended(reason)
-            self._ended(Ended(slot, generation, reason))
-
-        return on_exit
+    def _has_exited(self, slot: Slot, generation: int, reason: ExitReason) -> None:
+        # At once: others may be told of something before the supervisor answers that.
+        slot.child.status = status_after(slot.child.restart, reason)
+        ended = Ended(slot, generation, reason)
+        if slot.here is None:
+            self._to_do.put(ended)
+        else:
+            self._ended(ended)
 
     def _is_up(self, slot: Slot) -> None:
         slot.state, slot.resumes = SlotState.UP, None

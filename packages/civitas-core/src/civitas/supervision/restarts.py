@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from itertools import filterfalse
 from operator import attrgetter
+from typing import Any
 
 from civitas.errors import StartFailed
 from civitas.process import ExitReason, RestartType, Status
@@ -17,6 +18,7 @@ from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Due, Slot, SlotState
 from civitas.supervision.spec import Supervisor
 from civitas.supervision.startup import Call, Result, StartUp, StartUps
+from civitas.supervision.work_list import WorkList
 
 __all__ = ["Rest", "Restarts", "all_of"]
 
@@ -41,8 +43,7 @@ class Restarts:
         children: The children.
         starts: Their starts that are under way.
         report: Says what happened.
-        due: Called when the wait before a restart is over; the supervisor then calls `take`.
-        idle: Whether nothing waits that the supervisor would do before.
+        to_do: Gets a `Due` when the wait before a restart is over; the supervisor then calls `take`.
         resume: Takes calls that waited for a start.
         give_up: Ends the supervisor, since there were too many.
     """
@@ -55,8 +56,7 @@ class Restarts:
         starts: StartUps,
         report: Reporter,
         *,
-        due: Callable[[Due], None],
-        idle: Callable[[], bool],
+        to_do: WorkList[Any],
         resume: Callable[[list[Call]], None],
         give_up: Callable[[Slot, ExitReason], Awaitable[None]],
     ) -> None:
@@ -65,8 +65,7 @@ class Restarts:
         self._children = children
         self._starts = starts
         self._report = report
-        self._due = due
-        self._idle = idle
+        self._to_do = to_do
         self._resume = resume
         self._give_up = give_up
         self._budget = RestartBudget(spec.limits)
@@ -105,14 +104,19 @@ class Restarts:
         group = self._children.group(slot)
         away = list(filterfalse(_is_available, group))
         if due.tried or not away:
-            here = slot.here
-            if here is None or not self._is_alone(slot, group) or slot.state is SlotState.UP:
+            if len(group) > 1 or slot in self._starts.of or slot.state is SlotState.UP:
                 return lambda: self._begin(slot, group)
-            self._starts.begin_here(slot, here, self.started)
+            self._begin_alone(slot)
         else:  # their OS processes are on their way; the others are served meanwhile
             slot.due = again = Due(slot, tried=True)
             self._when_available(away, again)
         return None
+
+    def _begin_alone(self, slot: Slot) -> None:
+        if slot.here is not None:
+            self._starts.begin_here(slot, slot.here, self.started)
+        else:
+            self._starts.begin([slot], self.started, may_end=True)
 
     async def begin(self, slot: Slot) -> StartUp:
         """Begin to start `slot` and who was stopped with it, left to right."""
@@ -152,17 +156,16 @@ class Restarts:
             return lambda: self._give_up(slot, reason)
         slot.state = SlotState.PENDING
         group = self._children.group(slot)
-        if not self._is_alone(slot, group):
+        if len(group) > 1 or slot in self._starts.of:
             return lambda: self._schedule_group(slot, reason, wait, group)
         slot.child.wait_for_restart()
         if slot.due is not None:
             slot.cancel()
         slot.cause = reason
-        return self._wait(slot, wait)
-
-    def _is_alone(self, slot: Slot, group: list[Slot]) -> bool:
-        """Whether nobody else has to be stopped or waited for if it is started again."""
-        return len(group) == 1 and self._starts.of(slot) is None
+        if wait or self._to_do or not slot.child.available:
+            return self._wait(slot, wait)
+        self._begin_alone(slot)
+        return None
 
     async def _schedule_group(
         self, slot: Slot, reason: ExitReason, wait: float, group: list[Slot]
@@ -186,11 +189,11 @@ class Restarts:
         slot.due = due = Due(slot)
         slot.resumes = time.time() + wait
         if wait:
-            slot.timer = self._host.clock.call_later(wait, lambda: self._due(due))
-        elif self._idle():
+            slot.timer = self._host.clock.call_later(wait, lambda: self._to_do.put(due))
+        elif not self._to_do:
             return self.take(due)
         else:
-            self._due(due)
+            self._to_do.put(due)
         return None
 
     async def _stop_sibling(self, sibling: Slot) -> None:
@@ -213,7 +216,7 @@ class Restarts:
             nonlocal missing
             missing -= 1
             if not missing:
-                self._due(due)
+                self._to_do.put(due)
 
         for each in away:
             each.child.when_available(one_is)

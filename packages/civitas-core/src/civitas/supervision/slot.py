@@ -1,10 +1,10 @@
-"""What a supervisor knows of a child, and what it takes from its inbox."""
+"""What a supervisor knows of a child, and what it has to do."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
@@ -37,9 +37,10 @@ class Slot:
         state: Whether it runs.
         generation: Counts its starts, so that the end of an earlier one is not taken for that of the present one.
         due: Set while the child waits for its own restart, and leads that of its group.
-        timer: Puts `due` into the inbox.
+        timer: Puts `due` into the work list.
         cause: Why it is to be started again.
         resumes: When it is started again, in unix seconds; None where no time is set.
+        here: The child if it is an agent of this OS process: to start it needs no task that waits for that.
     """
 
     child: Child
@@ -50,18 +51,17 @@ class Slot:
     timer: ClockTimer | None = None
     cause: ExitReason | None = None
     resumes: float | None = None
+    here: Cell | None = field(init=False)
 
-    @property
-    def here(self) -> Cell | None:
-        """The child if it is an agent of this OS process: to start it needs no task that waits for that."""
-        return self.child if isinstance(self.child, Cell) else None
+    def __post_init__(self) -> None:
+        self.here = self.child if isinstance(self.child, Cell) else None
 
     def has_ended(self, reason: ExitReason) -> None:
         """Show at once that the child has ended: others may be told of something before its supervisor answers that."""
         self.child.status = status_after(self.child.restart, reason)
 
     def cancel(self) -> None:
-        """Do not start it when its wait is over, even if the end of that is in the inbox."""
+        """Do not start it when its wait is over, even if the end of that is in the work list."""
         self.due = self.resumes = None
         if self.timer is not None:
             self.timer.cancel()

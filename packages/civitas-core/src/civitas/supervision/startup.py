@@ -96,7 +96,7 @@ class StartUps:
         self._over = over
         self.under_way: dict[StartUp, None] = {}
         """In the order they began; while it is empty there is nobody to make way for."""
-        self._of: dict[Slot, StartUp] = {}
+        self.of: dict[Slot, StartUp] = {}
         """By the children that they start: a look through thousands of them would cost more than a start."""
 
     def begin(
@@ -107,11 +107,14 @@ class StartUps:
         may_end: bool,
     ) -> StartUp:
         """Begin to start a group, left to right."""
-        startup = StartUp(group, None, finish, may_end)
-        self._do(startup, self._start_in_order(group))
+        task = asyncio.get_running_loop().create_task(
+            self._start_in_order(group), name=f"civitas:{self._owner}"
+        )
+        startup = StartUp(group, task, finish, may_end)
+        task.add_done_callback(lambda _: self._over(startup))
         self.under_way[startup] = None
         for each in group:
-            self._of[each] = startup
+            self.of[each] = startup
         return startup
 
     def begin_here(
@@ -124,7 +127,7 @@ class StartUps:
         slot.cancel()
         startup = StartUp([slot], None, finish, may_end=True)
         self.under_way[startup] = None
-        self._of[slot] = startup
+        self.of[slot] = startup
         try:
             started = startup.started = self._children.begin(slot, here)
         except StartFailed as error:
@@ -164,8 +167,8 @@ class StartUps:
     def _forget(self, startup: StartUp) -> None:
         del self.under_way[startup]
         for each in startup.group:
-            if self._of.get(each) is startup:
-                del self._of[each]
+            if self.of.get(each) is startup:
+                del self.of[each]
 
     async def _start_in_order(self, group: list[Slot]) -> Result:
         for each in group:
@@ -179,10 +182,6 @@ class StartUps:
             except StartFailed as error:
                 return each, error
         return None
-
-    def of(self, slot: Slot | None) -> StartUp | None:
-        """The one that a child is part of."""
-        return self._of.get(slot) if slot is not None else None
 
     @property
     def by_hand(self) -> StartUp | None:
@@ -219,7 +218,7 @@ class StartUps:
         """
         over: list[StartUp] = []
         try:
-            for startup in dict.fromkeys(self._of[each] for each in group if each in self._of):
+            for startup in dict.fromkeys(self.of[each] for each in group if each in self.of):
                 await self._make_way(startup)
                 over.append(startup)
         except BaseException:  # the supervisor ends: `end_all` answers whoever waits
@@ -256,7 +255,7 @@ class StartUps:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        ended, self.under_way, self._of = self.under_way, {}, {}
+        ended, self.under_way, self.of = self.under_way, {}, {}
         for startup in ended:
             startup.tell(error())
             for call in startup.later:

@@ -57,17 +57,16 @@ class SupervisorProcess:
         self.gave_up: SupervisorGaveUp | None = None
         self._host = host
         self._report = Reporter(spec.name, host)
-        self._inbox: WorkList[Ended | Due | Call | StartUp | Rest] = WorkList()
-        self._children = Children(spec, self._make, self._ended, self._report)
-        self._starts = StartUps(spec.name, host.turns, self._children, self._take)
+        self._to_do: WorkList[Ended | Due | Call | StartUp | Rest] = WorkList()
+        self._children = Children(spec, self._make, self._ended, self._to_do, self._report)
+        self._starts = StartUps(spec.name, host.turns, self._children, self._to_do.put)
         self._restarts = Restarts(
             spec,
             host,
             self._children,
             self._starts,
             self._report,
-            due=self._take,
-            idle=self._is_idle,
+            to_do=self._to_do,
             resume=self._resume,
             give_up=self._give_up,
         )
@@ -120,7 +119,7 @@ class SupervisorProcess:
         """Start the children left to right, each ready before the next."""
         self.status = Status.STARTING
         self.gave_up = None
-        self._inbox = WorkList()
+        self._to_do.clear()
         self._restarts.reset()
         try:
             self._children.reset()
@@ -150,13 +149,13 @@ class SupervisorProcess:
             self._task = None
         # Also where an earlier stop was cut short behind the task.
         await self._starts.end_all(self._not_running)
-        self._empty_inbox()
+        self._empty()
         await self._children.stop_all(why)
 
-    def _empty_inbox(self) -> None:
+    def _empty(self) -> None:
         """What came in the very moment of a stop is answered by the stop; a crash is still told."""
-        while self._inbox:
-            match self._inbox.take():
+        while self._to_do:
+            match self._to_do.popleft():
                 case Ended(slot, generation, reason) if (
                     reason.abnormal and slot.generation == generation
                 ):
@@ -196,7 +195,7 @@ class SupervisorProcess:
             if self.status is Status.RUNNING:  # else it ends with its supervisor
                 undone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 undone.add_done_callback(lambda undone: undone.exception())
-                self._inbox.put(Call(lambda: self._by_hand.take_back(adding), undone, spec.name))
+                self._to_do.put(Call(lambda: self._by_hand.take_back(adding), undone, spec.name))
                 await asyncio.wait({undone})
             raise
 
@@ -223,7 +222,7 @@ class SupervisorProcess:
         if self.status is not Status.RUNNING:
             raise self._not_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Call(work, done, name, ends_start))
+        self._to_do.put(Call(work, done, name, ends_start))
         await done
 
     def _not_running(self) -> SupervisionError:
@@ -236,9 +235,11 @@ class SupervisorProcess:
     async def _run(self) -> None:
         try:
             while self.gave_up is None:
-                await self._do(await self._inbox.get())
-                # An inbox that holds something does not suspend its reader.
-                if self._inbox and self._host.turns.long:
+                if not self._to_do:
+                    await self._to_do.filled()
+                await self._do(self._to_do.popleft())
+                # A list that holds something does not suspend its reader.
+                if self._to_do and self._host.turns.long:
                     await asyncio.sleep(0)
         except Exception as error:
             # A fault of a clock or of ours. Its own supervisor answers that as any crash; nothing waits for ever.
@@ -248,27 +249,29 @@ class SupervisorProcess:
     def _ended(self, what: Ended) -> None:
         """A child has ended: answer that here and now if nothing has to be waited for, otherwise in the task."""
         slot = what.slot
-        if not (
-            self._inbox.idle
-            and slot.state is SlotState.UP
-            and slot.generation == what.generation
-            and slot.here is not None
-            and not self._host.turns.long
+        if (
+            self._to_do.idle is None
+            or self._to_do.idle.done()
+            or slot.state is not SlotState.UP
+            or slot.generation != what.generation
+            or self._host.turns.long
         ):
-            self._take(what)
+            self._to_do.put(what)
             return
         try:
             rest = self._restarts.ended(slot, what.reason)
         except Exception as error:
             rest = partial(_raises, error)
         if rest is not None:
-            self._inbox.put(rest)
+            self._to_do.put(rest)
 
     async def _do(self, what: Ended | Due | Call | StartUp | Rest) -> None:
         match what:
             case Ended(slot, generation, reason) if slot.generation == generation:
                 if slot.state is SlotState.UP:
-                    await all_of(self._restarts.ended(slot, reason))
+                    rest = self._restarts.ended(slot, reason)
+                    if rest is not None:
+                        await rest()
                 elif reason.abnormal:
                     # It crashed in the moment in which it was to be stopped for a sibling.
                     self._report.crashed(slot.child, reason)
@@ -279,7 +282,7 @@ class SupervisorProcess:
             case Call() as call:
                 await self._answer(call)
             case rest if callable(rest):
-                await all_of(rest)
+                await rest()
 
     async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
         self.gave_up = error = SupervisorGaveUp(
@@ -305,7 +308,7 @@ class SupervisorProcess:
                 slot.child.close(Status.TERMINATED, why)
         await self._children.stop_all(why)
         self.close(Status.TERMINATED, why)
-        self._empty_inbox()
+        self._empty()
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
             on_exit(reason)
@@ -330,7 +333,7 @@ class SupervisorProcess:
     async def _answer(self, call: Call) -> None:
         """Do what a call asks for, unless it is to wait for a start of its child that is under way."""
         slot, done = self._children.get(call.name), call.done
-        startup = self._starts.by_hand or self._starts.of(slot)
+        startup = self._starts.by_hand or (self._starts.of.get(slot) if slot is not None else None)
         try:
             if startup is not None:
                 ends = call.ends_start and startup.may_end and len(startup.group) == 1
@@ -356,17 +359,11 @@ class SupervisorProcess:
             elif not done.done():
                 done.set_result(None)
 
-    def _is_idle(self) -> bool:
-        return not self._inbox
-
-    def _take(self, what: Ended | Due | StartUp) -> None:
-        self._inbox.put(what)
-
     def _resume(self, calls: list[Call]) -> None:
         """Take the calls that waited for a start."""
         for call in calls:
             if self.gave_up is None:
-                self._inbox.put(call)
+                self._to_do.put(call)
             elif not call.done.done():
                 # What followed the start ended this supervisor, and nobody takes it any more.
                 call.done.set_exception(self._not_running())

@@ -4,49 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 __all__ = ["WorkList"]
 
 _Item = TypeVar("_Item")
 
 
-class WorkList(Generic[_Item]):
+class WorkList(deque[_Item]):
     """A queue with one reader, that says whether this reader waits.
 
     asyncio's own does not, and takes as long for one item as a supervisor does for its decision.
     """
 
-    __slots__ = ("_items", "_reader")
-
-    def __init__(self) -> None:
-        self._items: deque[_Item] = deque()
-        self._reader: asyncio.Future[None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @property
-    def idle(self) -> bool:
-        """Whether its reader has done everything, and waits for more."""
-        return self._reader is not None and not self._reader.done()
+    idle: asyncio.Future[None] | None = None
+    """What its reader waits for that has done everything; None while it is at work, or is about to be."""
 
     def put(self, item: _Item) -> None:
         """Put an item, and wake the reader."""
-        self._items.append(item)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        self.append(item)
+        if self.idle is not None:
+            idle, self.idle = self.idle, None
+            if not idle.done():
+                idle.set_result(None)
 
-    def take(self) -> _Item:
-        """The oldest item; there must be one."""
-        return self._items.popleft()
-
-    async def get(self) -> _Item:
-        """The oldest item; waits for one."""
-        while not self._items:
-            self._reader = asyncio.get_running_loop().create_future()
+    async def filled(self) -> None:
+        """Wait for an item."""
+        while not self:
+            self.idle = idle = asyncio.get_running_loop().create_future()
             try:
-                await self._reader
+                await idle
             finally:
-                self._reader = None
-        return self._items.popleft()
+                self.idle = None
