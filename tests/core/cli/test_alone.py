@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from civitas.launch import Hold, holder_of
 from tests.core.cli.support import Result, Running
 
 Start = Callable[..., Awaitable[Running]]
@@ -120,3 +121,34 @@ async def test_a_child_that_an_agent_forked_is_not_taken_for_the_killed_system(
         await again.until("ready")
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.promise(id="SEM-1896")
+async def test_a_system_that_a_service_runs_is_not_said_to_be_stopped(
+    beside: Beside, project: Project
+) -> None:
+    topology = project(COUNTS, "name: c, type: team.Counts", top=STATE)
+    hold = Hold(topology.parent / "state.db-civitas.lock", "it", alone=True)
+    await hold.take()  # what the service has, with a state folder of its own
+    try:
+        asked = await beside("ask", topology, "c", "null")
+    finally:
+        hold.release()
+    assert asked.code == 1
+    assert f"runs, but not where this command looks: as process {os.getpid()}. Run" in asked.err
+    assert "XDG_STATE_HOME" in asked.err
+
+
+@pytest.mark.promise(id="SEM-1896")
+def test_a_lock_of_another_user_is_told_without_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lock"
+    file.write_text("17")
+
+    def closed(file: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr("civitas.launch.hold.is_held", closed)
+    assert holder_of(file) == ("", os.getuid())
+    assert holder_of(tmp_path / "none") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,9 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from civitas.cli.failures import Refused
 from civitas.control import ControlClient, NotRunning, state_folder
+from civitas.errors import TopologyError
+from civitas.launch import holder_of
 from civitas.node.inspecting import Seen
 from civitas.plugins import PluginManager
 from civitas.topology import Links, load_part
+from civitas.topology.holds import lock_beside
 
 __all__ = ["Remote", "System", "running_system"]
 
@@ -60,6 +65,7 @@ async def running_system(topology: Path) -> AsyncIterator[System]:
 
 
 async def _elsewhere(topology: Path, name: str, opened: AsyncExitStack) -> System:
+    _refuse_if_run_otherwise(topology, name)
     start = f"start it with `civitas run {shlex.quote(str(topology))}`"
     part = load_part(topology, "name", "transport", "runtime", "processes")
     if part.transport.type == "in_process":
@@ -78,3 +84,35 @@ async def _elsewhere(topology: Path, name: str, opened: AsyncExitStack) -> Syste
         raise Refused(
             f"system {name!r} is not running here, and none answers over {where}; {start}"
         ) from None
+
+
+def _refuse_if_run_otherwise(topology: Path, name: str) -> None:
+    """Whoever is told to start a system that a service runs would start it twice."""
+    try:
+        state = load_part(topology, "state").state
+    except TopologyError:
+        return  # a variable of it, perhaps, that is set only where the system runs
+    path = state.further.get("path") if state is not None and state.type == "sqlite" else None
+    if not isinstance(path, str):
+        return
+    found = holder_of(lock_beside((topology.parent / Path(path).expanduser()).resolve(), name))
+    if found is None:
+        return
+    process, user = found
+    if not process:
+        raise Refused(
+            f"system {name!r} is not running here for you, but user {_called(user)!r} may run it; "
+            "run this command as that user, with the XDG_STATE_HOME of that system"
+        )
+    whose = "" if user == os.getuid() else f" as user {_called(user)!r}"
+    raise Refused(
+        f"system {name!r} runs, but not where this command looks: as process {process}. Run this command{whose} with "
+        "the XDG_STATE_HOME, and the path of the topology, that this process has"
+    )
+
+
+def _called(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

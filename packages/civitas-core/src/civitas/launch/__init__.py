@@ -5,7 +5,7 @@ from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.ending import end_soon
 from civitas.launch.fence import Fence, FencedLoop, fence_of, start_over
 from civitas.launch.folder import RunFolder
-from civitas.launch.hold import Hold, inherit
+from civitas.launch.hold import Hold, holder_of, inherit
 from civitas.launch.in_use import InUse
 from civitas.launch.lifeline import (
     HangWatchdog,
@@ -40,6 +40,7 @@ __all__ = [
     "ends_with_starter",
     "fence_of",
     "go_on_when_told",
+    "holder_of",
     "inherit",
     "keep_from_children",
     "let_go",

@@ -15,7 +15,7 @@ from civitas.errors import ConfigurationError
 from civitas.launch.adopted import pid_space
 from civitas.launch.descriptors import keep_from_children, let_go
 
-__all__ = ["Hold", "inherit", "is_held"]
+__all__ = ["Hold", "holder_of", "inherit", "is_held"]
 
 logger = logging.getLogger("civitas")
 
@@ -163,6 +163,21 @@ def is_held(file: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def holder_of(file: Path) -> tuple[str, int] | None:
+    """The process that holds a lock, and the user whose file that is; None if nobody does.
+
+    The process is an empty text where that user lets nobody look.
+    """
+    try:
+        user = file.stat().st_uid
+        try:
+            return (file.read_text().partition("\n")[0], user) if is_held(file) else None
+        except PermissionError:
+            return "", user
+    except OSError:
+        return None
 
 
 def _lives(root: str) -> bool:

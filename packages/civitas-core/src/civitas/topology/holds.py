@@ -13,7 +13,7 @@ from civitas.topology.grammar import Topology
 from civitas.topology.place import open_state_folder, state_folder
 from civitas.topology.processes import processes_of
 
-__all__ = ["holds_of"]
+__all__ = ["holds_of", "lock_beside"]
 
 
 def holds_of(topology: Topology, store: StateStore | None) -> list[Hold]:
@@ -35,6 +35,10 @@ def holds_of(topology: Topology, store: StateStore | None) -> list[Hold]:
     if isinstance(store, SQLiteStateStore):
         path = store.path.resolve()
         what = f"system {topology.name!r} is already running with the state store {path}"
-        lock = path.with_name(f"{path.name}-{topology.name}.lock")
-        holds.append(Hold(lock, what, alone=True))
+        holds.append(Hold(lock_beside(path, topology.name), what, alone=True))
     return holds
+
+
+def lock_beside(path: Path, system: str) -> Path:
+    """What a system holds while it runs, beside the SQLite file with its state."""
+    return path.with_name(f"{path.name}-{system}.lock")
