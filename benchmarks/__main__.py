@@ -28,6 +28,7 @@ from benchmarks import (
     messages,
     page,
     restart,
+    run_spans,
     tracing,
     workers,
 )
@@ -82,6 +83,7 @@ BENCHMARKS = {
     "graph": adapters.GRAPH,
     "graph-conversation": adapters.GRAPH_CONVERSATION,
     "graph-stream": adapters.GRAPH_STREAM,
+    "graph-spans": run_spans.GRAPH,
     "agent": adapters.AGENT,
     "agent-conversation": adapters.AGENT_CONVERSATION,
 }

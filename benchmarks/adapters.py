@@ -24,7 +24,15 @@ from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 from benchmarks.harness import Benchmark, Target, in_loop
 from civitas import AgentProcess, Runtime, Supervisor, wrap
 
-__all__ = ["AGENT", "AGENT_CONVERSATION", "GRAPH", "GRAPH_CONVERSATION", "GRAPH_STREAM", "adds"]
+__all__ = [
+    "AGENT",
+    "AGENT_CONVERSATION",
+    "GRAPH",
+    "GRAPH_CONVERSATION",
+    "GRAPH_STREAM",
+    "adds",
+    "timed",
+]
 
 _BATCHES, _RUNS = 40, 5
 _QUESTION = "how many?"
@@ -58,7 +66,7 @@ def adds(
 
     async def run() -> float:
         await bare()
-        return median([await _timed(bare, runs) for _ in range(batches)])
+        return median([await timed(bare, runs) for _ in range(batches)])
 
     async def added() -> float:
         numbers = itertools.count()
@@ -76,13 +84,13 @@ def adds(
             await bare()
             await ask()
             return median(
-                [-await _timed(bare, runs) + await _timed(ask, runs) for _ in range(batches)]
+                [-await timed(bare, runs) + await timed(ask, runs) for _ in range(batches)]
             )
 
     return Benchmark(title, "µs", {"limit": in_loop(run), "civitas": in_loop(added)}, _LITTLE)
 
 
-async def _timed(call: Call, runs: int) -> float:
+async def timed(call: Call, runs: int) -> float:
     """Microseconds of one call."""
     started = time.process_time()
     for _ in range(runs):

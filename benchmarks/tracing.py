@@ -22,12 +22,12 @@ from benchmarks.harness import PAYLOAD, Benchmark, at_most, at_most_beside, in_l
 from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.telemetry.tracing import Tracing
 
-__all__ = ["MEASURED", "OFF", "RECORDED", "SAMPLED_OUT", "UNWATCHED"]
+__all__ = ["MEASURED", "OFF", "RECORDED", "SAMPLED_OUT", "UNWATCHED", "install"]
 
 _BATCHES, _ROUNDS = 30, 100
 
 
-def _install(sampler: Sampler) -> None:
+def install(sampler: Sampler) -> None:
     """Make it the process's tracer provider; its spans go nowhere."""
     provider = TracerProvider(sampler=ParentBased(sampler), shutdown_on_exit=False)
     provider.add_span_processor(SpanProcessor())
@@ -39,7 +39,7 @@ def _sdk(sampler: Sampler) -> Callable[[], Awaitable[float]]:
     """Microseconds of a producer and a consumer span, as OpenTelemetry's documentation writes them."""
 
     async def spans() -> float:
-        _install(sampler)
+        install(sampler)
         tracer = trace.get_tracer("limit")
         batches = []
         for _ in range(_BATCHES):
@@ -95,7 +95,7 @@ def _by_hand(sampler: Sampler) -> Callable[[], Awaitable[float]]:
     """Microseconds that an ask takes longer with the same spans around it than without, both without our tracing."""
 
     async def longer() -> float:
-        _install(sampler)
+        install(sampler)
         tracer = _ByHand.tracer = trace.get_tracer("limit")
 
         async def in_spans() -> float:
@@ -126,7 +126,7 @@ def _ask(sampler: Sampler) -> Callable[[], Awaitable[float]]:
     """Microseconds that an ask takes longer with tracing than without."""
 
     async def longer() -> float:
-        _install(sampler)
+        install(sampler)
         async with Runtime(echoes(1)) as runtime:
             tracing = runtime._node.tracing
             assert tracing.active
