@@ -156,6 +156,27 @@ async def test_an_ask_that_is_refused_when_its_agent_has_it_leaves_the_mailbox_o
         await three.until(lambda: broker.is_empty)
 
 
+@pytest.mark.promise(id="SEM-1524")
+async def test_an_ask_that_is_refused_before_its_agent_has_read_it_is_not_handled_and_no_dead_letter() -> (
+    None
+):
+    broker = MemoryBroker()
+    async with system("at_least_once", 10, broker) as three:
+        await three.order("near", "far")
+        await three.order("far", "here")
+        await three.order("here", "near")
+        await three.let("near", "far")
+        await three.let("far", "here")
+        mailbox = broker.boxes["10.near"]
+        mailbox.readers, readers = [], mailbox.readers  # it is slow in coming
+        assert "here -> near -> far -> here" in await three.refused("here")
+        mailbox.readers = readers
+        mailbox.pump()
+        await three.until(lambda: broker.is_empty)
+        # Each of the three was given up with the ask that it could not make, and nothing else.
+        assert {each.reason for each in broker.dead} == {"max_deliveries"}
+
+
 @pytest.mark.promise(id="SEM-1522")
 async def test_the_run_of_an_ask_that_is_refused_when_its_agent_has_it_ends() -> None:
     async with system("durable", 10) as three:

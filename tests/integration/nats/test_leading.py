@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any, cast
 
+import nats
 import pytest
 
+from civitas import Runtime
 from tests.integration.nats.conftest import over_nats, traveller
 from tests.integration.nats.roots import roots
 from tests.integration.processes.system import lines, until
@@ -129,6 +132,35 @@ async def test_a_server_that_is_away_for_longer_than_a_lease_lasts_changes_no_le
             assert "ready" not in second.text()
     finally:
         server.close()
+
+
+@pytest.mark.promise(id="SEM-1523")
+async def test_a_root_passes_on_only_for_one_that_knows_the_secret_and_means_this_root(
+    jetstream: NatsServer,
+):
+    config = over_nats(jetstream, traveller("here"), prefix="sealed", secret="only we know it")
+    async with Runtime.from_config(config) as runtime:
+        node, asked = cast(Any, runtime._node), asyncio.Event()
+        requests = 0
+
+        def passes_on() -> None:
+            nonlocal requests
+            requests += 1
+            asked.set()
+
+        node.next_program.yields_to(passes_on)
+        leader, at = node.lead.leader.id, "sealed.level=2E3.takes"
+        other = {**config, "transport": {**config["transport"], "secret": "another one"}}
+        stranger = cast(Any, Runtime.from_config(other)._node).next_program
+        own = node.next_program
+        client = await nats.connect(jetstream.url)
+        for said in (b"", b"waits", stranger._request(leader), own._request("the last leader")):
+            await client.publish(at, said)
+        await client.publish(at, own._request(leader))
+        await client.close()
+        async with asyncio.timeout(10):
+            await asked.wait()
+        assert requests == 1
 
 
 def jetstream_in(folder: Path) -> NatsServer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ from civitas.cluster.inherited import Inherited
 from civitas.cluster.lingering import Lingering
 from civitas.cluster.members.legacy import Legacy
 from civitas.cluster.peers import Peers
+from civitas.cluster.seal import Seal
 from civitas.node.asks import PendingAsks
 from civitas.node.next_program import Forward
 from civitas.transport.election import Lead, Yielding
@@ -36,15 +38,19 @@ class PassingOn:
         root: It.
         inherited: The answers to what was asked at those before it.
         lingering: Asks the next root for the answers to what was asked here; None if there may be none.
+        seal: Of the system.
     """
 
-    def __init__(self, root: Leading, inherited: Inherited, lingering: Lingering | None) -> None:
+    def __init__(
+        self, root: Leading, inherited: Inherited, lingering: Lingering | None, seal: Seal
+    ) -> None:
         self.active = False
         """Whether another root takes over when this one stops."""
         self.forward: Forward | None = None
         self._root = root
         self._inherited = inherited
         self._lingering = lingering
+        self._seal = seal
 
     @property
     def is_awaited(self) -> bool:
@@ -86,12 +92,20 @@ class PassingOn:
     def take_over(self) -> None:
         """See `NextProgram.take_over`."""
         if isinstance(self._root.transport, Yielding):
-            self._root.transport.takes_over = True
+            self._root.transport.takes_over = self._request
 
     def yields_to(self, asked: Callable[[], None]) -> None:
         """See `NextProgram.yields_to`."""
         if isinstance(self._root.transport, Yielding):
-            self._root.transport.yields = asked
+            self._root.transport.yields = lambda to, said: self._is_asked(asked, to, said)
+
+    def _request(self, leader: str) -> bytes:
+        """Asks one leader and no other: whoever listens on the way may say it again to nobody else."""
+        return self._seal.over("take over", leader)
+
+    def _is_asked(self, asked: Callable[[], None], leader: str, said: bytes) -> None:
+        if self._seal and hmac.compare_digest(said, self._request(leader)):
+            asked()
 
     async def linger(self) -> None:
         """See `NextProgram.linger`."""

@@ -92,8 +92,8 @@ class RootNode(Node):
         self.roster = Roster(processes)
         self._gathered = Gathered(self.roster, self.tracing, self.events)
         self._topology = str(boot_data.get("digest", ""))
-        inherited = Inherited(self)
-        self.next_program = self._passing = PassingOn(self, inherited, lingering)
+        inherited, seal = Inherited(self), Seal(token)
+        self.next_program = self._passing = PassingOn(self, inherited, lingering, seal)
         self._given = list(boot_data["root_has"])  # what the root was given in Python
         self._relay = Relay(self.registry)
         self._children = RemoteChildren(
@@ -123,7 +123,6 @@ class RootNode(Node):
             lambda: self._passing.active,
         )
         self.mailboxes.announced_by(self._directory)
-        seal = Seal(token)
         self.guests = Guests(self.boot, seal, transport, self.peers, self.calls, inherited)
         """Those that ask something of the system without joining it."""
         self.membership = Membership(

@@ -15,7 +15,7 @@ from civitas.process.agent import AgentProcess
 from civitas.process.child_kind import ChildKind
 from civitas.process.context import Context
 from civitas.process.deliveries import Deliveries
-from civitas.process.entry import Entry
+from civitas.process.entry import Entry, TakesUnread
 from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason, PlainError, reason_of
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
@@ -353,6 +353,8 @@ class Cell:
         """Whoever asked knows already that there is no answer: if `message` still waits, nobody handles it."""
         if self.mailbox.withdraw(message):
             self._deliveries.refused(message)
+        elif isinstance(self.entry, TakesUnread):
+            self.entry.refused(message)
 
     @property
     def alive(self) -> bool:

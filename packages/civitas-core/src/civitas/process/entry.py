@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from civitas.message import Message
 
-__all__ = ["Entry", "Wake", "soon"]
+__all__ = ["Entry", "TakesUnread", "Wake", "soon"]
 
 Wake = Callable[[asyncio.Future[bool]], None]
 """How to let the task run that waits for a future, whose result says whether it runs in its sender's place."""
@@ -61,3 +61,11 @@ class Entry(Protocol):
 
     async def drained(self) -> None:
         """Wait until nothing is in it that is still to be handled, or nothing is taken any more."""
+
+
+@runtime_checkable
+class TakesUnread(Protocol):
+    """An entry whose messages are kept elsewhere until the agent has room for them."""
+
+    def refused(self, message: Message) -> None:
+        """Whoever asked knows that there is no answer: if `message` has not been read yet, nobody handles it."""

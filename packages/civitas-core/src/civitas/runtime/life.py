@@ -261,7 +261,9 @@ class Life:
                 await edge.handed_on()
         finally:
             for task in waiting:
-                task.cancel()  # the other program has gone before it took over
+                task.cancel()  # the other program has gone before it took over, or is long in coming
+            if waiting:
+                await asyncio.wait(waiting)
             self.leave_askers()
             await self._close()
             self._finish(root.gave_up)

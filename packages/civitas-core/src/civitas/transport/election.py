@@ -245,9 +245,11 @@ class Yielding(Protocol):
     """What the transport of a root may offer where a new version takes over from one that goes on otherwise.
 
     Attributes:
-        takes_over: Whether this root, while it waits, asks whichever leads to pass on what it does.
-        yields: Called in the loop of this root, while it leads, when another one asks for that, perhaps often.
+        takes_over: What this root, while it waits, says to the leader with an id so that it passes on what it does;
+            None if it does not ask for that. Called in any thread.
+        yields: Called in the loop of this root, while it leads, with its id and with what somebody said who asks for
+            that, perhaps often.
     """
 
-    takes_over: bool
-    yields: Callable[[], None]
+    takes_over: Callable[[str], bytes] | None
+    yields: Callable[[str, bytes], None]

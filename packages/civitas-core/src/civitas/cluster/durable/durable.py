@@ -246,6 +246,13 @@ class Durable:
         if reader is not None:
             reader.withdraw(message_id)
 
+    def refused(self, address: str, message: Message) -> None:
+        """Whoever asked an agent of this node knows that there is no answer; see `Putting.refused`."""
+        if message.id not in self.receivers.foreign:
+            for reader in self._readers.values():
+                if reader.address == address:
+                    reader.withdraw(message.id, known=True)
+
     @property
     def idle(self) -> bool:
         """Whether nothing that was read here is unfinished, and nothing stands behind it."""

@@ -21,6 +21,9 @@ class Putting(Protocol):
     ) -> Awaitable[None]:
         """Put; what to wait for until the broker has it, see `Lanes.put`."""
 
+    def refused(self, address: str, message: Message) -> None:
+        """Whoever asked knows that there is no answer: if it is still in its mailbox, nobody handles it."""
+
 
 class Beside(Entry, Protocol):
     """The entry that would take the messages if the broker did not."""
@@ -86,6 +89,10 @@ class KeptEntry:
         await first.drained()
         self._first = None
         await self._putting.put(self.address, self._key, message, timeout, self._size)
+
+    def refused(self, message: Message) -> None:
+        """Whoever asked knows that there is no answer; see `TakesUnread`."""
+        self._putting.refused(self.address, message)
 
     def push(self, message: Message) -> None:
         """Tell the agent something of the system itself; see `Entry.push`."""

@@ -132,7 +132,8 @@ class MailboxReader:
         """How many of each conversation are finished and not out of the mailbox yet."""
         self._left: dict[str, asyncio.Future[None]] = {}
         """Made where somebody waits for that."""
-        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        self._withdrawn: OrderedDict[str, bool] = OrderedDict()
+        """What is not to be handled when it is read, by id, and whether whoever asked knows why."""
         self._held: dict[int, FromMailbox | None] = {}
         """What was read and is not finished, by place; None while it is held back."""
         self._in_conversation: Counter[str] = Counter()
@@ -159,9 +160,14 @@ class MailboxReader:
         self._done_before |= finished
         self.reading.renew()
 
-    def withdraw(self, message_id: str) -> None:
-        """Whoever asked is gone, and the message has not been read yet."""
-        self._withdrawn[message_id] = None
+    def withdraw(self, message_id: str, *, known: bool = False) -> None:
+        """Whoever asked does not wait any more, and the message has not been read yet.
+
+        Args:
+            message_id: Of the message.
+            known: Whether that one knows that there is no answer; then it is no dead letter.
+        """
+        self._withdrawn[message_id] = known
         if len(self._withdrawn) > _REMEMBERED:
             self._withdrawn.popitem(last=False)
 
@@ -284,8 +290,10 @@ class MailboxReader:
             receivers.forget_records(message)
             return
         if message.id in self._withdrawn:
-            del self._withdrawn[message.id]
-            receivers.dead_letter(message, DeadLetterReason.NO_READER)
+            if self._withdrawn.pop(message.id):
+                receivers.settle(message)
+            else:
+                receivers.dead_letter(message, DeadLetterReason.NO_READER)
             return
         if times >= self._max_deliveries:
             why = f"its process was lost each of the {times} times that it was given the message"

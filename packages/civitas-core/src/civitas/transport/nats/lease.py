@@ -38,7 +38,8 @@ class NatsLease:
         terms: The times.
         pid_space: Of this machine.
         waits_at: The subject at which the roots that wait say that they do.
-        takes_at: The subject at which one asks the leader to pass on; empty for one that does not.
+        takes_at: The subject at which one asks the leader to pass on.
+        takes_over: What is said there to the leader with an id; None for a root that does not ask.
 
     Attributes:
         leader: This root, in its term.
@@ -54,7 +55,8 @@ class NatsLease:
         terms: Terms,
         pid_space: str,
         waits_at: str,
-        takes_at: str = "",
+        takes_at: str,
+        takes_over: Callable[[str], bytes] | None,
     ) -> None:
         self.leader = Leader.here(uuid.uuid4().hex, pid_space)
         self.last: Leader | None = None
@@ -67,7 +69,7 @@ class NatsLease:
         self._notes = notes
         self._terms = terms
         self._pid_space = pid_space
-        self._waits_at, self._takes_at = waits_at, takes_at
+        self._waits_at, self._takes_at, self._takes_over = waits_at, takes_at, takes_over
         self._revision = 0
         self._noted_at = 0
         self._noted = self._to_note = b""
@@ -118,6 +120,7 @@ class NatsLease:
         self, client: Callable[[], Client | None], waiting: Callable[[Leader], None]
     ) -> None:
         vigil, waited_for, told = Vigil(self._terms, self._pid_space), "", False
+        found: Leader | None = None
         while True:
             with suppress(Away):
                 revision, raw = await self._record.read()
@@ -135,8 +138,8 @@ class NatsLease:
                     waiting(found)  # not before the leader knows, which somebody may stop then
             told = True
             await _publish(client(), self._waits_at, _WAITS)
-            if self._takes_at:
-                await _publish(client(), self._takes_at, _WAITS)
+            if self._takes_over is not None and found is not None:
+                await _publish(client(), self._takes_at, self._takes_over(found.id))
             await asyncio.sleep(self._terms.look)
 
     async def _take(self, revision: int, last: Leader | None) -> bool:

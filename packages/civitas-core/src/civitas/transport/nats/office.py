@@ -53,8 +53,8 @@ class Office:
         waiting: Called with each leader that is waited for.
         lost: Called once, with the reason, if this root does not lead any more.
         keeps: Whether processes that are cut off keep their agents going.
-        takes_over: Whether this root asks the one that leads to pass on what it does.
-        yields: Called when another root asks this one for that, while it leads.
+        takes_over: What is said to the leader with an id so that it passes on what it does; None to ask for nothing.
+        yields: Called with the id of this root and what somebody said who asks for that, while it leads.
 
     Attributes:
         lease: None if there is no means for it.
@@ -70,8 +70,8 @@ class Office:
         lost: Callable[[str], None],
         *,
         keeps: bool,
-        takes_over: bool = False,
-        yields: Callable[[], object] = lambda: None,
+        takes_over: Callable[[str], bytes] | None = None,
+        yields: Callable[[str, bytes], object] = lambda *_: None,
     ) -> None:
         self._yields = yields
         self._subjects = subjects
@@ -88,8 +88,9 @@ class Office:
                 Register(self._connected, bucket, key, terms.silence / 3)
                 for key in ("leader", "notes")
             )
-            takes_at = subjects.takes if takes_over else ""
-            self.lease = NatsLease(record, notes, terms, pid_space(), subjects.waits, takes_at)
+            self.lease = NatsLease(
+                *(record, notes, terms, pid_space(), subjects.waits, subjects.takes, takes_over)
+            )
             self.lease.place = address_of(ROOT)
             if keeps:
                 self.lease.patience = math.inf
@@ -148,9 +149,9 @@ class Office:
             await client.subscribe(self._subjects.waits, cb=self.lease.somebody_waits)
             await client.subscribe(self._subjects.takes, cb=self._is_asked_to_pass_on)
 
-    async def _is_asked_to_pass_on(self, _: Msg) -> None:
-        if self.holds():
-            self._yields()
+    async def _is_asked_to_pass_on(self, message: Msg) -> None:
+        if self.lease is not None and self.holds():
+            self._yields(self.lease.leader.id, message.data)
 
     async def leave(self) -> None:
         """Give it back; does nothing if it was not taken, or was lost."""

@@ -82,8 +82,9 @@ class NatsTransport:
         bucket: Bucket | None = None,
         keeps: bool = False,
     ) -> None:
-        self.address, self.takes_over = "", False
-        self.yields: Callable[[], None] = lambda: None
+        self.address = ""
+        self.takes_over: Callable[[str], bytes] | None = None
+        self.yields: Callable[[str, bytes], None] = lambda *_: None
         self.handles: Callable[[], list[str]] = list
         """What the thread of the pulse says to be in progress; see `Sign`."""
         self._system = system
@@ -146,7 +147,7 @@ class NatsTransport:
                 lead_is_lost,
                 keeps=self._keeps,
                 takes_over=self.takes_over,
-                yields=partial(_in_loop, loop, lambda: self.yields()),  # noqa: PLW0108  # it is set later
+                yields=partial(_in_loop, loop, lambda *said: self.yields(*said)),  # noqa: PLW0108  # it is set later
             )
         self._pulse = NatsPulse(
             self._options,
