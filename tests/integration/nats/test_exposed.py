@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import nats
 import pytest
@@ -183,13 +182,12 @@ async def test_what_is_no_prompt_is_refused_with_what_is_wrong(agents, data, say
 
 
 @pytest.mark.promise(id="SEM-1509")
-async def test_a_run_whose_caller_is_gone_is_cancelled(server, tmp_path):
+async def test_a_run_whose_caller_is_gone_is_cancelled(server, tmp_path, monkeypatch):
+    # The first part of a prompt is not waited 20 s for.
+    monkeypatch.setattr("civitas.edge.nats_agents.prompting._KEEPALIVE", 0.05)
     file = tmp_path / "file"
     config = over_nats(server, speaker("here")) | {"name": "short"}
-    runtime = Runtime.from_config(config)
-    edge: Any = runtime._life.edges[0]
-    edge._limits["keepalive"] = 0.05  # the first part of a prompt is not waited 20 s for
-    async with runtime:
+    async with Runtime.from_config(config):
         caller = await nats.connect(server.url)
         inbox = await caller.subscribe(caller.new_inbox())
         subject = "agents.prompt.civitas.short.here"

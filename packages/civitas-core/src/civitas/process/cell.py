@@ -29,11 +29,9 @@ logger = logging.getLogger("civitas")
 
 # A task that swallows its cancellation is cancelled again; after this many times, a twentieth of a second
 # apart, it is left behind: a supervisor must not hang because a child does.
-_CANCELLATIONS = 20
-_BETWEEN_CANCELLATIONS = 0.05
+_CANCELLATIONS, _BETWEEN_CANCELLATIONS = 20, 0.05
 
-_CLOCKS_DIFFER = 0.001
-"""Seconds by which the clock of the event loop and that of the deadlines may differ."""
+_CLOCKS_DIFFER = 0.001  # seconds, between the clock of the event loop and that of the deadlines
 
 
 class Cell:

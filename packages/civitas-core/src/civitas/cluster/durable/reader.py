@@ -165,7 +165,7 @@ class MailboxReader:
 
         Args:
             message_id: Of the message.
-            known: Whether that one knows that there is no answer; then it is no dead letter.
+            known: Whether that one knows that there is no answer; then it does not become a dead letter.
         """
         self._withdrawn[message_id] = known
         if len(self._withdrawn) > _REMEMBERED:
