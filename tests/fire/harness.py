@@ -23,6 +23,7 @@ from tests.fire.ledger import Ledger
 __all__ = [
     "CAST",
     "SCENARIOS",
+    "SETTLE",
     "SURE",
     "Fire",
     "Row",
@@ -77,6 +78,9 @@ class Fire:
         seconds: How long there is fire.
         seed: Of everything random.
         folder: For the ledger and the state.
+
+    Attributes:
+        asking: The tokens of the asks that wait for an answer.
     """
 
     def __init__(self, name: str, seconds: float, seed: int, folder: Path) -> None:
@@ -86,6 +90,7 @@ class Fire:
         self.folder = folder
         self.ledger = Ledger(folder)
         self.samples: Any = None
+        self.asking: set[str] = set()
         self._end = time.monotonic() + seconds
         self._number = 0
 
@@ -117,6 +122,7 @@ class Fire:
     ) -> None:
         """Ask where an answer is promised, whatever happens; count what comes of it."""
         began = time.monotonic()
+        self.asking.add(payload["token"])
         try:
             reply = await runtime.ask(to, payload, timeout=SETTLE, **how)
         except CivitasError as error:
@@ -126,6 +132,8 @@ class Fire:
             self.ledger.accepted(payload["token"])
             if reply.payload != payload["n"]:
                 self.fault(f"the answer of {to} to {payload['n']} was {reply.payload!r}")
+        finally:
+            self.asking.discard(payload["token"])
         self.told(began, bound)
 
     def told(self, began: float, bound: float) -> None:

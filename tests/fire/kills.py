@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 
 from civitas import Runtime
-from tests.fire.harness import Fire, processes, running
+from tests.fire.harness import SETTLE, Fire, processes, running, until
 from tests.fire.load import chained, chains, everything_up
 
 _EVERY = 0.2, 1.2
@@ -39,4 +39,7 @@ async def _kill(fire: Fire, runtime: Runtime) -> int:
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
         await asyncio.sleep(_EVERY[0])
+        # On a machine where a process takes longer to start than its turn to come again, none would ever be up.
+        waiting = fire.asking.copy()
+        await until(lambda: not fire.burns or not waiting & fire.asking, SETTLE)  # noqa: B023
     return killed

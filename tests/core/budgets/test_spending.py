@@ -311,9 +311,11 @@ async def test_the_time_between_messages_does_not_count() -> None:
         began = asyncio.get_running_loop().time()
         while asyncio.get_running_loop().time() < began + 0.02:
             await asyncio.sleep(0)
+        asked = asyncio.get_running_loop().time()
         await runtime.ask("caller", {"calls": 1})
+        took = asyncio.get_running_loop().time() - asked
         (budget,) = await runtime.budgets()
-        assert budget["used"]["seconds"] < 0.02
+        assert budget["used"]["seconds"] <= took
 
 
 @pytest.mark.promise(id="SEM-1912")

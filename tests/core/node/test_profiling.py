@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -68,10 +68,21 @@ def functions(profile: dict[str, Any], where: str) -> set[str]:
     }
 
 
+async def profile_where(
+    runtime: Runtime, name: str, shows: Callable[[dict[str, Any]], Any]
+) -> dict[str, Any]:
+    """A profile that shows it: on a machine that is busy, a short one may see nothing."""
+    for _ in range(20):
+        profile: dict[str, Any] = (await runtime.inspect(name, profile=SECONDS))["profile"]
+        if shows(profile):
+            break
+    return profile
+
+
 @pytest.mark.promise(id="SEM-1768")
 async def test_it_tells_what_holds_the_loop_from_what_waits(runtime: Runtime) -> None:
     await runtime.send("busy", 1)
-    profile = (await runtime.inspect("busy", profile=SECONDS))["profile"]
+    profile = await profile_where(runtime, "busy", lambda seen: seen["loop"] and seen["waits"])
     assert {"Busy.handle", "burn"} <= functions(profile, "loop")
     assert "Busy.handle" in functions(profile, "await")
     assert profile["seconds"] >= SECONDS
@@ -86,7 +97,9 @@ async def test_it_sees_threads_and_who_else_held_the_loop(runtime: Runtime) -> N
     try:
         await runtime.send("plain", 1)
         await runtime.send("busy", 1)
-        profile = (await runtime.inspect("plain", profile=SECONDS))["profile"]
+        profile = await profile_where(
+            runtime, "plain", lambda seen: seen["thread"] and seen["others"].get("busy")
+        )
     finally:
         Plain.may_go.set()
     assert "Plain.handle" in functions(profile, "thread")

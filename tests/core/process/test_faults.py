@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -226,7 +227,8 @@ async def test_what_on_stop_asks_is_not_bound_to_the_deadline_of_the_last_messag
             self.journal.write(f"{answer.payload} in {answer.conversation}")
 
     async with together(Actor("b", journal), SaysGoodbye("a", journal)) as runtime:
-        await runtime.ask("a", 1, timeout=0.03, conversation="c")
+        with suppress(AskTimeout):  # on a machine that is busy
+            await runtime.ask("a", 1, timeout=0.03, conversation="c")
         await asyncio.sleep(0.03)  # the deadline passes
     assert "goodbye in None" in journal
 

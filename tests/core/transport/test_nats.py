@@ -60,7 +60,7 @@ async def join() -> AsyncIterator[Open]:
         server: NatsServer, options: dict[str, Any] | None = None, **keywords: Any
     ) -> End:
         how = NatsOptions.of({"servers": server.url, **(options or {})})
-        keywords = {"node_timeout": 3.0, "patience": 1.0, **keywords}
+        keywords = {"node_timeout": 3.0, "patience": 10.0, **keywords}
         made.append(End(NatsTransport(how, SUBJECTS, **keywords)))
         await made[-1].transport.open(made[-1].receive, made[-1].tell_cut_off)
         return made[-1]

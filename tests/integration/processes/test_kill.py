@@ -74,7 +74,7 @@ async def test_at_most_once_each_waiting_ask_gets_node_down_at_once(tmp_path):
         began = time.monotonic()
         kill(runtime, "a")
         answers = await asyncio.gather(*asks, return_exceptions=True)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5  # not after node_timeout, which is 10 s
         assert [type(answer) for answer in answers[:2]] == [NodeDown, NodeDown]
         assert isinstance(answers[2], HandlerFailed)
         assert answers[2].error_type == "NodeDown"

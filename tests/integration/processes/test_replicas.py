@@ -64,7 +64,7 @@ async def test_at_most_once_who_waits_for_the_killed_one_is_told_at_once_and_oth
         began = time.monotonic()
         kill(runtime, busy)
         answers = await asyncio.gather(asking, from_worker, return_exceptions=True)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5  # not after node_timeout, which is 10 s
         assert isinstance(answers[0], NodeDown)
         assert isinstance(answers[1], HandlerFailed)
         assert answers[1].error_type == "NodeDown"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["heartbeat", "unless_stuck"]
 
-_GRAIN = 8
-"""How many times within a `progress_timeout` it is looked whether the run still waits for somebody else."""
+_LOOKS = 8
+"""How many looks there are within a `progress_timeout`; one that comes late shows that the process was held up."""
 
 
 def heartbeat(what: str = "its code said that it goes on") -> None:
@@ -77,7 +77,7 @@ class _Asks(dict[str, str]):
 
 
 class _Lookout:
-    """Looks at the progress of a run whenever that might have stood still for too long.
+    """Looks at the progress of a run, a few times within its limit.
 
     Args:
         progress: Of the run.
@@ -97,7 +97,7 @@ class _Lookout:
         self._counts_from = 0.0
         self.last = ""
         """What the run did last, and when, in words; once it is stuck."""
-        self._look_after(limit)
+        self._look_after(limit / _LOOKS)
 
     def end(self) -> None:
         """The run is over."""
@@ -108,14 +108,16 @@ class _Lookout:
         self._timer = self._loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        now, grain, progress = time.monotonic(), self._limit / _GRAIN, self._progress
-        if self._asks or progress.telling or now - self._due > grain:
+        now, progress = time.monotonic(), self._progress
+        if self._asks or progress.telling:
             self._counts_from = now
-            self._look_after(grain)
-            return
-        left = max(progress.steady, self._counts_from) + self._limit - now
+        else:
+            since = max(self._counts_from, progress.steady)
+            held_up = max(0.0, now - max(self._due, since))
+            self._counts_from = since + held_up
+        left = self._counts_from + self._limit - now
         if left > 0:
-            self._look_after(left)
+            self._look_after(min(left, self._limit / _LOOKS))
             return
         at = time.strftime("%H:%M:%S", time.localtime(progress.moved))
         self.last = f"{progress.last}, {now - progress.steady:.1f} s before, at {at}"
