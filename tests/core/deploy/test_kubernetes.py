@@ -93,7 +93,7 @@ def test_the_probes_of_a_root_that_may_stand_by_do_not_end_it_for_that(everythin
     assert "exec" in root["livenessProbe"]
     assert manifests["Deployment", "research-team-root"]["spec"]["strategy"]["rollingUpdate"] == {
         "maxSurge": 1,
-        "maxUnavailable": 1,
+        "maxUnavailable": 0,
     }
 
 

@@ -55,6 +55,8 @@ class Guests:
     ) -> None:
         self.answers: Answers | None = None
         """Answers them; None while nobody is let in."""
+        self.edge: Mapping[str, Any] = {}
+        """Where callers are let in, for a program that waits to lead, or has led."""
         self._boot = boot
         self._seal = seal
         self._transport = transport
@@ -65,7 +67,11 @@ class Guests:
         desk = Desk(
             "root",
             calls,
-            {"control": self._asked, **(inherited.serves if inherited is not None else {})},
+            {
+                "control": self._asked,
+                "edge": self._where,
+                **(inherited.serves if inherited is not None else {}),
+            },
             {"left": self._left, **(inherited.casts if inherited is not None else {})},
         )
         self._takes: dict[int, Callable[..., None]] = {Kind.CALL: desk.called, Kind.CAST: desk.told}
@@ -102,6 +108,9 @@ class Guests:
         if not isinstance(asked, dict):
             raise ConfigurationError("the request must be a mapping")
         return encode(dict(await self.answers(asked)), "answer")
+
+    async def _where(self, _: Peer) -> dict[str, Any]:
+        return dict(self.edge)
 
     def _left(self, peer: Peer) -> None:
         self.gone(peer.boot, "it left")

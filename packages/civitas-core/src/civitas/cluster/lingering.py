@@ -43,6 +43,7 @@ class Lingering:
         self._found = False
         self._busy = 0
         """So many wait for an answer of the next root."""
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def has_found(self) -> bool:
@@ -51,6 +52,7 @@ class Lingering:
 
     def begin(self) -> None:
         """This root does not lead any more, so whoever does is another one."""
+        self._found = False  # what was found before it led is nothing now
         self._leads_no_more.set()
 
     async def answer(self, asks: PendingAsks) -> None:
@@ -94,6 +96,25 @@ class Lingering:
         finally:
             await self._finished()
 
+    async def find_edge(self, *, behind: bool) -> Mapping[str, Any]:
+        """Where the root that leads lets callers in, as it told; empty if it is gone, or does not say.
+
+        Args:
+            behind: Whether that is the one behind this one, which still may lead.
+        """
+        if behind:
+            await self._leads_no_more.wait()
+        self._busy += 1
+        try:
+            guest = await self._there()
+            found: dict[str, Any] = await guest.call("edge")
+        except (NodeDown, ConfigurationError) as error:
+            logger.debug("the root that leads does not say where its edge is: %s", error)
+            return {}
+        finally:
+            await self._finished()
+        return found
+
     async def _there(self) -> Guest:
         if self._guest is not None and not self._guest.has_ended:
             return self._guest
@@ -103,7 +124,8 @@ class Lingering:
         return await asyncio.shield(self._seeking)
 
     def _sought(self, seeking: asyncio.Task[Guest]) -> None:
-        self._seeking = None
+        if self._seeking is seeking:
+            self._seeking = None
         if not seeking.cancelled():
             seeking.exception()  # whoever waits for it hears of it
 
@@ -126,19 +148,37 @@ class Lingering:
     async def _finished(self) -> None:
         self._busy -= 1
         if not self._busy:
-            await self.close()
+            # In a task of its own, as whoever waits for this may be cancelled.
+            closing = asyncio.get_running_loop().create_task(self._leave())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            await asyncio.shield(closing)
 
     async def _close(self) -> None:
         guest, self._guest = self._guest, None
         if guest is not None:
             await guest.close()
 
+    async def _leave(self) -> None:
+        if not self._busy:  # else somebody has come meanwhile
+            await self._end()
+
+    async def _end(self) -> None:
+        seeking, self._seeking = self._seeking, None
+        if seeking is not None:
+            seeking.cancel()
+            await asyncio.wait({seeking})
+        await self._close()
+
+    async def rested(self) -> None:
+        """Wait until nothing is left of what was asked and is over."""
+        if self._closing:
+            await asyncio.wait(self._closing)
+
     async def close(self) -> None:
         """Ask for nothing more."""
-        if self._seeking is not None:
-            self._seeking.cancel()
-            await asyncio.wait({self._seeking})
-        await self._close()
+        await self._end()
+        await self.rested()
 
 
 def _read(id: str, is_reply: bool = False, answer: Any = None) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from civitas.cluster.guests import Guests
 from civitas.cluster.inherited import Inherited
 from civitas.cluster.lingering import Lingering
 from civitas.cluster.members.legacy import Legacy
@@ -25,6 +26,7 @@ class Leading(Protocol):
     peers: Peers
     lead: Lead | None
     transport: Any
+    guests: Guests
 
     @property
     def asks(self) -> PendingAsks:
@@ -94,6 +96,16 @@ class PassingOn:
         if isinstance(self._root.transport, Yielding):
             self._root.transport.takes_over = self._request
 
+    def show_edge(self, where: Mapping[str, Any]) -> None:
+        """See `NextProgram.show_edge`."""
+        self._root.guests.edge = where
+
+    async def find_edge(self) -> Mapping[str, Any]:
+        """See `NextProgram.find_edge`."""
+        if self._lingering is None:
+            return {}
+        return await self._lingering.find_edge(behind=self.active)
+
     def yields_to(self, asked: Callable[[], None]) -> None:
         """See `NextProgram.yields_to`."""
         if isinstance(self._root.transport, Yielding):
@@ -111,6 +123,11 @@ class PassingOn:
         """See `NextProgram.linger`."""
         if self.active and self._lingering is not None:
             await self._lingering.answer(self._root.asks)
+
+    async def rested(self) -> None:
+        """See `NextProgram.rested`."""
+        if self._lingering is not None:
+            await self._lingering.rested()
 
     async def leave_alone(self) -> None:
         """See `NextProgram.leave_alone`."""

@@ -105,6 +105,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "raise_budget": Shape(VALUES, VALUES),  # which, by how much
         "budget_back": Shape(VALUES, VALUES, FLAG),  # of which, how much, whether it is over
         "control": Shape(BYTES),  # a request of somebody outside the system
+        "edge": Shape(),
         "answers": Shape(TEXTS),  # the ids of messages that were sent by a root which led before
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
@@ -143,6 +144,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "answers": Shape(
             VALUES
         ),  # of each that is decided its id, whether it is a reply, the answer
+        "edge": Shape(MAP),  # where callers are let in
         "passes": Shape(NOTHING),
         "succeeds": Shape(
             FLAG

@@ -61,6 +61,8 @@ def _manifests(deployment: Deployment, image: str, namespace: str) -> Iterator[d
     if deployment.nats is not None:
         yield from nats_manifests(deployment.nats, system, labels_of(system, "nats"))
     yield _root(deployment, system, image)
+    if deployment.elects:
+        yield _budget(f"{system}-{ROOT}", labels_of(system, ROOT))
     if deployment.edge is not None and deployment.edge.open:
         yield _service(deployment.edge.port, system)
     for family, units in deployment.families():
@@ -70,12 +72,7 @@ def _manifests(deployment: Deployment, image: str, namespace: str) -> Iterator[d
             yield _single(deployment, units[0], name, labels, image)
             continue
         yield _replicated(deployment, family, len(units), name, labels, image)
-        yield {
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": {"name": name, "labels": labels},
-            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels}},
-        }
+        yield _budget(name, labels)
         if (scaler := deployment.scalers.get(family)) is not None:
             monitor = f"{scaler.host}:8222"
             if deployment.nats is not None:  # KEDA looks from a namespace of its own
@@ -105,13 +102,13 @@ def _root(deployment: Deployment, system: str, image: str) -> dict[str, Any]:
             },
         }
     strategy: dict[str, Any]
+    replicas = 1
     if deployment.elects:
-        reason = "# The new root stands by, and leads when the old one has been drained."
-        # One that stands by has no edge yet, so waiting until that is ready would be for ever.
-        away = 1 if deployment.edge is not None else 0
+        reason = "# One leads, and the other stands by: it has the first answer its callers, and leads when that ends."
+        replicas = 2
         strategy = {
             "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": away},
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
         }
     else:
         reason = "# Two roots of one system must not run beside each other."
@@ -121,8 +118,8 @@ def _root(deployment: Deployment, system: str, image: str) -> dict[str, Any]:
         "kind": "Deployment",
         "metadata": {"name": name, "labels": labels},
         "spec": {
-            "replicas": 1,
             reason: None,
+            "replicas": replicas,
             "strategy": strategy,
             "selector": {"matchLabels": labels},
             "template": pod,
@@ -176,6 +173,15 @@ def _replicated(
             "selector": {"matchLabels": labels},
             "template": pod,
         },
+    }
+
+
+def _budget(name: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels}},
     }
 
 

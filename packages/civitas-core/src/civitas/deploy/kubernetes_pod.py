@@ -96,7 +96,7 @@ def _probes(deployment: Deployment, *, is_open: bool) -> dict[str, Any]:
     start: dict[str, Any] = {}
     if is_open:
         ready = {"httpGet": {"path": "/readyz", "port": "http"}}
-    if is_open and not deployment.elects:  # one that stands by has no edge yet
+    if is_open and not deployment.elects:  # one that waits for the server has no edge yet
         live = {"httpGet": {"path": "/livez", "port": "http"}}
         start = {"startupProbe": {**live, "periodSeconds": 2, "failureThreshold": 90}}
     return {

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from civitas.process import Messenger
 
-__all__ = ["Edge", "PassesOn"]
+__all__ = ["Edge", "FindEdge", "PassesOn", "StandsBy"]
+
+FindEdge: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
+"""Finds out where the program that leads lets callers in: what its edge is `reached_at`, or nothing at this moment."""
 
 
 class Edge(Protocol):
@@ -59,4 +63,30 @@ class PassesOn(Protocol):
 
     def leave(self) -> None:
         """Wait for these no longer, and hand nothing on any more."""
+        ...
+
+
+@runtime_checkable
+class StandsBy(Protocol):
+    """What an edge may offer where the programs of a system agree on who leads: it has that one answer its callers."""
+
+    @property
+    def reached_at(self) -> Mapping[str, Any]:
+        """What the edges of other programs need to reach it."""
+        ...
+
+    async def stand_by(self, find: FindEdge) -> str:
+        """Let callers in before this program leads, which is `open`: whoever leads answers them.
+
+        Returns:
+            Where it can be reached; empty if it cannot listen yet.
+        """
+        ...
+
+    def follow(self, find: FindEdge) -> None:
+        """Another program is about to lead: it answers whoever comes from now on."""
+        ...
+
+    async def handed_on(self) -> None:
+        """Wait until all have their answers whose requests were handed on."""
         ...

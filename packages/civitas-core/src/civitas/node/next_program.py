@@ -30,11 +30,21 @@ class NextProgram(Protocol):
     def take_over(self) -> None:
         """Ask the one that leads to pass on what it does, while this one waits."""
 
+    def show_edge(self, where: Mapping[str, Any]) -> None:
+        """Tell other programs where this one lets callers in, as it leads."""
+
+    async def find_edge(self) -> Mapping[str, Any]:
+        """Where the one that leads lets callers in, as it told; empty if that is not known at this moment."""
+        ...
+
     def yields_to(self, asked: Callable[[], None]) -> None:
         """Call `asked` when another one asks this one to pass on what it does."""
 
     async def linger(self) -> None:
         """Give those who wait here for an answer that of the one that leads now."""
+
+    async def rested(self) -> None:
+        """Wait until nothing is left of what was asked there and is over."""
 
     async def leave_alone(self) -> None:
         """Ask it for nothing more."""
@@ -50,11 +60,21 @@ class Alone:
     def take_over(self) -> None:
         """See `NextProgram.take_over`."""
 
+    def show_edge(self, where: Mapping[str, Any]) -> None:
+        """See `NextProgram.show_edge`."""
+
+    async def find_edge(self) -> Mapping[str, Any]:
+        """See `NextProgram.find_edge`."""
+        return {}
+
     def yields_to(self, asked: Callable[[], None]) -> None:
         """See `NextProgram.yields_to`."""
 
     async def linger(self) -> None:
         """See `NextProgram.linger`."""
+
+    async def rested(self) -> None:
+        """See `NextProgram.rested`."""
 
     async def leave_alone(self) -> None:
         """See `NextProgram.leave_alone`."""

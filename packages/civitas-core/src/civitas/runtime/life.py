@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 
 from civitas.edge import Edge, PassesOn
 from civitas.errors import CivitasError, ConfigurationError, NodeDown, StartFailed
@@ -14,6 +15,7 @@ from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
 from civitas.node.resting import Resting
 from civitas.process import ExitReason, Messenger, Status
+from civitas.runtime.callers import Callers
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.retention import Sweeper
 from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
@@ -57,6 +59,7 @@ class Life:
         self._sweeper = Sweeper(node)
         self.root: SupervisorProcess | None = None
         """The running root supervisor; None while the system does not run."""
+        self._callers = Callers(lambda: self.edges, node.next_program)
         self._starting: Start | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._finished: asyncio.Future[None] | None = None
@@ -94,7 +97,8 @@ class Life:
         self._stopping, self._dismissed = None, False
         node.clear()
         try:
-            await node.elect(waiting, self._deposed)
+            await node.elect(partial(self._waits, waiting), self._deposed)
+            self._callers.show()
             elected = node.lead is not None
             await self._equipment.open(set(_names(self._supervisor)), elected=elected)
             root = SupervisorProcess(self._supervisor, node)  # every name is known from now on
@@ -113,10 +117,12 @@ class Life:
             await node.has_started()
             await node.scheduler.start()
             node.open_door()
+            await self._callers.are_in()
             for edge in self.edges:
                 await edge.open(self._outside)
             urls = (edge.url for edge in self.edges if isinstance(edge, PassesOn))
             self.edge_url = next(urls, None)
+            self._callers.show()
             self._sweeper.start()
         except BaseException:
             self.root = None
@@ -126,6 +132,11 @@ class Life:
             await self._close()
             self._unless_stopped(starting)
             raise
+
+    def _waits(self, waiting: Callable[[str], None], text: str) -> None:
+        """Another program leads: have it answer whoever comes here."""
+        waiting(text)
+        self._callers.let_in(waiting)
 
     def _unless_stopped(self, starting: Start) -> None:
         """Report that a start was abandoned; its cancellation goes no further."""
@@ -220,10 +231,11 @@ class Life:
         node, runs = self._node, self._node.runs
         assert runs is not None  # it is the root
         elected = node.lead is not None
-        pass_on = [each for each in self.edges if isinstance(each, PassesOn)]
-        passing = [] if elected else pass_on
+        passing = [each for each in self.edges if isinstance(each, PassesOn) and not elected]
         for edge in passing:  # before anybody is refused
             edge.let_go()
+        if elected:
+            self._callers.hand_on()
         node.close_door(replaces=replaces)
         runs.ending.passes_on = True
         await node.scheduler.stop()
@@ -244,9 +256,6 @@ class Life:
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None
-        if elected:
-            for edge in pass_on:  # the other program may be on this machine
-                edge.free_address()
         waiting: list[asyncio.Task[None]] = []
         try:
             await self._dismiss()
@@ -257,6 +266,8 @@ class Life:
             with suppress(TimeoutError):  # a program that is elected may be long in coming
                 async with asyncio.timeout(drain_timeout if elected else None):
                     await self._answered(waiting)
+                    if elected:
+                        await self._callers.handed_on()
             for edge in passing:
                 await edge.handed_on()
         finally:
@@ -287,11 +298,13 @@ class Life:
 
     async def _close(self) -> None:
         self.edge_url = None
+        await self._callers.close()
         await self._sweeper.stop()
         await self._node.scheduler.stop()
         try:
             for edge in self.edges:
                 await edge.close()
+            await self._node.next_program.rested()
             await self._dismiss()
             await self._node.detach()
             await self._equipment.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
@@ -14,11 +15,11 @@ from civitas.edge.http.leaving import CallerLeft
 from civitas.edge.http.options import HttpOptions, is_loopback
 from civitas.edge.http.successor import Successor
 
-__all__ = ["Gate"]
+__all__ = ["OPEN", "Gate"]
 
 _DISCARDED = 16
 """Times as many bytes as are allowed are read and dropped, so that a caller who says no length hears why."""
-_OPEN = frozenset({"/livez", "/readyz"})
+OPEN = frozenset({"/livez", "/readyz"})
 """What tells whether the system is well is told to whoever asks, as probes carry no token."""
 
 
@@ -40,6 +41,15 @@ class Gate:
         """Whether nothing is taken any more."""
         self.successor: Successor | None = None
         """Gets what is still taken; None if it stays here."""
+        self._own_paths: Collection[str] = OPEN
+
+    def hands_on(self, successor: Successor, own_paths: Collection[str] = OPEN) -> None:
+        """Hand requests on from now on, but for those for what is answered here all the same."""
+        self.successor, self._own_paths = successor, own_paths
+
+    def answers(self, app: ASGIApp) -> None:
+        """This program leads: answer here from now on."""
+        self._app, self.successor = app, None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -49,13 +59,13 @@ class Gate:
         scope["civitas.closing"] = self.closing
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            if path not in _OPEN:
+            if path not in OPEN:
                 self._let_in(headers)
                 if self.closing and self.successor is None and scope["method"] != "GET":
                     text = "the system stops, and takes nothing more"
                     raise BadRequest(text, status=503, code="stopping")
             body = await self._read(headers, receive)
-            if self.successor is not None and path not in _OPEN:
+            if self.successor is not None and path not in self._own_paths:
                 await self.successor(scope, body, receive, send)
                 return
         except CallerLeft:

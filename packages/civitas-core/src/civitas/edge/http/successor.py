@@ -1,21 +1,31 @@
-"""`Successor`: the next version of the program, which listens at the same address, and gets requests from this one."""
+"""`Successor`: another version of the program, which leads, or is about to, and gets requests from this one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
 
 import h11
 from starlette.types import Receive, Scope, Send
 
 from civitas.edge.http.failures import BadRequest
 
-__all__ = ["Successor"]
+__all__ = ["Connect", "Successor", "at"]
+
+_Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect: TypeAlias = Callable[[], Awaitable[_Connection | None]]
+"""Connects to that version; None if it does not listen at this moment."""
 
 _PART = 64 * 1024
 _AGAIN = 0.05
 """Seconds before another look whether somebody listens."""
+_HOPS = b"x-civitas-hops"
+"""Counts the programs by way of which a request came, as each may believe that another one leads."""
+_MOST_HOPS = 4
+_DIGITS = 3
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"content-length", b"transfer-encoding", b"expect", b"upgrade"}
 )
@@ -24,17 +34,16 @@ _OF_ONE_CONNECTION = frozenset(
 class Successor:
     """Gets the requests that come by a connection of which it knows nothing.
 
-    The answer ends the connection, so that the next request of its caller comes to that version itself.
-
     Args:
-        host: Where the next version listens; until it does, a connection waits there.
-        port: The same.
+        connect: Connects to it.
         patience: Seconds for somebody to listen there.
+        ends: Whether an answer ends the connection, so that the next request of its caller comes to that version.
     """
 
-    def __init__(self, host: str, port: int, patience: float) -> None:
-        self._where = host, port
+    def __init__(self, connect: Connect, patience: float, *, ends: bool = True) -> None:
+        self._open = connect
         self._patience = patience
+        self._own = [(b"connection", b"close")] if ends else []
         self._under_way: set[asyncio.Task[None]] = set()
         self._left = False
 
@@ -46,6 +55,8 @@ class Successor:
         """
         if self._left:
             raise _not_answered("this one was stopped")
+        if _hops_of(scope) >= _MOST_HOPS:
+            raise _not_answered("each one that was asked took another one for it")
         loop = asyncio.get_running_loop()
         relaying = loop.create_task(self._relay(scope, body, send))
         self._under_way.add(relaying)
@@ -82,7 +93,7 @@ class Successor:
                         began = True
                         # The server here adds the date.
                         passed = [each for each in _handed_on(event.headers) if each[0] != b"date"]
-                        headers = [(b"connection", b"close"), *passed]
+                        headers = [*self._own, *passed]
                         start = {"status": event.status_code, "headers": headers}
                         await send({"type": "http.response.start", **start})
                     elif isinstance(event, h11.Data):
@@ -101,12 +112,22 @@ class Successor:
             why = str(error) or f"nobody listened within {self._patience:g} s"
             raise _not_answered(why) from error
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> _Connection:
         async with asyncio.timeout(self._patience):
-            while True:
-                with suppress(ConnectionRefusedError):  # it has ended again, and the next may come
-                    return await asyncio.open_connection(*self._where)
+            while (found := await self._open()) is None:
                 await asyncio.sleep(_AGAIN)
+            return found
+
+
+def at(host: str, port: int) -> Connect:
+    """The way to a version that listens at the same address as this one; until it does, a connection waits there."""
+    return partial(_open, host, port)
+
+
+async def _open(host: str, port: int) -> _Connection | None:
+    with suppress(ConnectionRefusedError):  # it has ended again, and the next may come
+        return await asyncio.open_connection(host, port)
+    return None
 
 
 def _not_answered(why: str) -> BadRequest:
@@ -117,11 +138,18 @@ def _not_answered(why: str) -> BadRequest:
 def _request_of(scope: Scope, body: bytes) -> h11.Request:
     query = b"?" + scope["query_string"] if scope["query_string"] else b""
     length = [(b"content-length", str(len(body)).encode())] if body else []
+    own = [(_HOPS, b"%d" % (_hops_of(scope) + 1)), (b"connection", b"close")]
+    headers = [each for each in _handed_on(scope["headers"]) if each[0] != _HOPS]
     return h11.Request(
         method=scope["method"],
         target=scope["raw_path"] + query,
-        headers=[*_handed_on(scope["headers"]), *length, (b"connection", b"close")],
+        headers=[*headers, *length, *own],
     )
+
+
+def _hops_of(scope: Scope) -> int:
+    said = dict(scope["headers"]).get(_HOPS, b"0")
+    return int(said) if len(said) < _DIGITS and said.isdigit() else 0
 
 
 def _handed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
