@@ -34,7 +34,7 @@ async def _root(folder: Path, count: int) -> None:
     from benchmarks.agents import echoes
     from civitas import Runtime
     from civitas.control import ControlServer
-    from civitas.topology.place import open_state_folder
+    from civitas.topology.state_folder import open_state_folder
 
     open_state_folder(folder)
     async with Runtime(echoes(count), name=_NAME) as runtime, ControlServer(runtime, folder):

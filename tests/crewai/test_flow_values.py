@@ -25,7 +25,7 @@ from civitas.supervision import Supervisor
 from civitas.testing import SuiteModel
 from civitas_crewai import FlowAgent
 from civitas_crewai._exact import pack_exact, unpack_exact
-from civitas_crewai._flow_shape import flow_shape
+from civitas_crewai._shape import flow_shape
 from tests.core.frameworks.support import running
 from tests.crewai.crews import clerk, crew_of, task
 

@@ -12,7 +12,7 @@ import pytest
 
 from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.control import ControlServer, state_folder
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 from tests.core.cli.support import Result
 
 

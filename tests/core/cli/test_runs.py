@@ -16,7 +16,7 @@ from civitas.frameworks import Part
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import Supervisor
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 from tests.core.cli.support import Result
 from tests.core.frameworks.machine import Machine, MachineAgent
 from tests.core.support import Actor, Journal, eventually

@@ -22,7 +22,7 @@ from civitas.control import ControlClient, ControlServer, state_folder
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.node.window import Window, look_through
-from civitas.topology.place import open_state_folder, window_of
+from civitas.topology.state_folder import open_state_folder, window_of
 from tests.core.cli.support import Result
 
 

@@ -13,7 +13,7 @@ from civitas.cluster.frames import Kind, unpacked
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.origin import Back, FromPeer
 from civitas.cluster.letters.outgoing import Outgoing
-from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.letters.receipts import Receipts
 from civitas.cluster.peers import Peer, Peers
 from civitas.errors import DeliveryError
 from civitas.message import Message, Serializer
@@ -82,7 +82,7 @@ class Here:
         self.settled: list[str] = []
         self.refused: list[tuple[str, DeliveryError]] = []
         self.awaits: Callable[[str], bool] = lambda message_id: False
-        self.back = Back(Serializer.MSGPACK, Tidings(asyncio.get_event_loop))
+        self.back = Back(Serializer.MSGPACK, Receipts(asyncio.get_event_loop))
         self.answers: list[tuple[str, Any]] = []
         self.hand_answer: Callable[[str, Message | DeliveryError], bool] = self.answered
         self.peers = Peers()

@@ -9,7 +9,7 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.origin import Back, FromPeer
-from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.letters.receipts import Receipts
 from civitas.cluster.peers import Peers
 from civitas.message import Message, Serializer
 from civitas.node import Registry
@@ -58,7 +58,7 @@ class Node:
 
     def came(self, edge: str, node: str, cell: Any) -> None:
         """An ask came from another node for an agent."""
-        back = Back(Serializer.MSGPACK, Tidings(asyncio.get_event_loop))
+        back = Back(Serializer.MSGPACK, Receipts(asyncio.get_event_loop))
         peer = self.peers.by_name[node]
         self.foreign[edge] = FromPeer(peer, Message(id=edge, payload=1), back, cell)
 

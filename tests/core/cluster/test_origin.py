@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 import pytest
 
 from civitas.cluster.letters.origin import Back, FromBeside, FromPeer
-from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.letters.receipts import Receipts
 from civitas.cluster.peers import Peer
 from civitas.errors import NoReply
 from civitas.message import Message, Serializer, load_chunks, loads, new_message
@@ -52,7 +52,7 @@ def came(*, reads: bool = False) -> tuple[FromPeer, Peer, Wire, Counted]:
     peer, wire = a_peer()
     counted = Counted()
     message = new_message("ask", None, "a", b"", "m1", reply_to="w", wants_chunks=reads)
-    back = Back(Serializer.MSGPACK, Tidings(asyncio.get_running_loop), counted)
+    back = Back(Serializer.MSGPACK, Receipts(asyncio.get_running_loop), counted)
     return FromPeer(peer, message, back), peer, wire, counted
 
 
@@ -156,7 +156,7 @@ async def test_a_large_chunk_travels_alone_and_keeps_its_place() -> None:
 
 async def test_chunks_as_json_travel_one_by_one() -> None:
     origin, peer, wire, _ = came(reads=True)
-    back = Back(Serializer.JSON, Tidings(asyncio.get_running_loop))
+    back = Back(Serializer.JSON, Receipts(asyncio.get_running_loop))
     origin = FromPeer(peer, origin.message, back)
     for n in range(2):
         await taken(origin, n)

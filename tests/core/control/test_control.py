@@ -29,7 +29,7 @@ from civitas.frameworks.conversations import key_of
 from civitas.message import MAX_PAYLOAD
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
-from civitas.topology.place import open_state_folder, socket_of
+from civitas.topology.state_folder import open_state_folder, socket_of
 from tests.core.support import Actor, Journal, eventually
 
 
@@ -371,7 +371,7 @@ def test_machines_that_share_a_home_run_a_system_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = state_folder("team", tmp_path / "topology.yaml")
-    monkeypatch.setattr("civitas.topology.place._machine", lambda: "another")
+    monkeypatch.setattr("civitas.topology.state_folder._machine", lambda: "another")
     assert state_folder("team", tmp_path / "topology.yaml") != here
 
 

@@ -16,7 +16,7 @@ from civitas.control import ControlClient, ControlServer
 from civitas.control.client import RemoteError
 from civitas.control.marks import PASS_ON, is_passing, taking_over
 from civitas.control.passing import take_over
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 from tests.core.support import Actor, Journal
 
 

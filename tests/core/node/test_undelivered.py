@@ -12,7 +12,7 @@ from civitas.errors import (
     NotStored,
     UnknownAgent,
 )
-from civitas.node.undelivered import reason_of
+from civitas.node.dead.letters import reason_of
 
 
 @pytest.mark.parametrize(

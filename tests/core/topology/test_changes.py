@@ -9,7 +9,7 @@ import pytest
 from civitas.errors import TopologyError
 from civitas.topology import Topology, load
 from civitas.topology.changes import parse_change
-from civitas.topology.digest import digest_of
+from civitas.topology.handover import digest_of
 
 TEXT = """\
 transport: {type: nats, servers: ["nats://127.0.0.1:4222"]}

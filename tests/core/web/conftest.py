@@ -23,7 +23,7 @@ from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
 from civitas.testing import ScriptedModel
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 from civitas.web import Web, feed
 from tests.core.web.team import Worker
 from tests.guards import sockets

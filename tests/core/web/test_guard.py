@@ -13,7 +13,7 @@ import pytest
 from civitas.control import ControlClient, ControlServer
 from civitas.errors import ConfigurationError
 from civitas.runtime import Runtime
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 from civitas.web import Web, feed
 from tests.core.web.conftest import KEY, TOKEN, Shared
 

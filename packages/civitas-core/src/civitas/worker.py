@@ -47,13 +47,11 @@ from civitas.telemetry.readable import ReadableFormatter
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.building import retention_of
-from civitas.topology.digest import digest_of
 from civitas.topology.grammar import Topology
-from civitas.topology.handover import taken_over
+from civitas.topology.handover import digest_of, taken_over
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
-from civitas.topology.place import window_of
-from civitas.topology.windows import windows_of
+from civitas.topology.state_folder import window_of, windows_of
 from civitas.transport import Access
 from civitas.transport.presence import show
 from civitas.transport.standing import Fencing

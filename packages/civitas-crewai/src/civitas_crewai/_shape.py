@@ -9,8 +9,9 @@ from civitas.frameworks import Part, fingerprint, name_of
 
 if TYPE_CHECKING:
     from crewai import Crew
+    from crewai.flow.flow import Flow
 
-__all__ = ["shape_of"]
+__all__ = ["flow_shape", "shape_of"]
 
 
 def shape_of(crew: Crew) -> Iterator[Part]:
@@ -54,3 +55,16 @@ def _model(given: Any) -> str:
         return given or ""
     name = getattr(given, "model", None)
     return name if isinstance(name, str) else name_of(given)
+
+
+def flow_shape(flow: Flow[Any]) -> Iterator[Part]:
+    """What a run of `flow` relies on."""
+    for name, field in getattr(type(flow.state), "model_fields", {}).items():
+        yield Part("field of the state", name, value=fingerprint(repr(field.annotation)))
+    for name, method in type(flow).flow_definition().methods.items():
+        yield Part("method", name)
+        begins = {"start": method.start, "listen": method.listen, "router": method.router}
+        yield Part("trigger", "", name, fingerprint(begins))
+        if (feedback := method.human_feedback) is not None:
+            yield Part("outcomes", "", name, fingerprint(list(feedback.emit or ())))
+            yield Part("question", "", name, fingerprint(feedback.message), loose=True)

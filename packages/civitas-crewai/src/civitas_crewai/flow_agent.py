@@ -22,7 +22,6 @@ from civitas.process import AmbiguousCall
 from civitas_crewai._flow_crews import FlowCrews
 from civitas_crewai._flow_humans import FlowHumans
 from civitas_crewai._flow_inputs import misspelt
-from civitas_crewai._flow_shape import flow_shape
 from civitas_crewai._flow_state import begin_with, check_reply, keep, name_state
 from civitas_crewai._flow_steps import FlowSteps
 from civitas_crewai._models import Models
@@ -30,6 +29,7 @@ from civitas_crewai._outcomes import OUTCOMES, ends_badly
 from civitas_crewai._packing import recorded_call
 from civitas_crewai._passing import Pass
 from civitas_crewai._payload import output_of
+from civitas_crewai._shape import flow_shape
 from civitas_crewai._side_effects import after_import
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables import Runnable
 from langgraph._internal._constants import PREVIOUS
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
@@ -13,7 +14,6 @@ from civitas.errors import ConfigurationError
 from civitas.frameworks import current_run
 from civitas.process.ambiguous import CallNote, NobodyKnows
 from civitas_langgraph._noted_calls import NotedCalls, NotedTasks, NotedTools, told_of_call
-from civitas_langgraph._noted_runnable import NotedRunnable
 from civitas_langgraph._replaced import copy_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class NotedNodes:
                 around = NotedTools(calls, inner)
             else:
                 around = _Noted(self, name, inner)
-            nodes[name] = node.copy({"bound": NotedRunnable(name, inner, around.run)})
+            nodes[name] = node.copy({"bound": _NotedRunnable(name, inner, around.run)})
         return copy_of(graph, nodes=nodes)
 
     def _kept(self, task_id: str) -> None:
@@ -175,3 +175,26 @@ def _left(snapshot: StateSnapshot) -> Iterator[str]:
             yield task.id
         if isinstance(task.state, tuple):
             yield from _left(task.state)
+
+
+class _NotedRunnable(Runnable[Any, Any]):
+    """What a node runs, with something around it where that can be waited for.
+
+    Args:
+        name: Of the node.
+        inner: What it runs.
+        around: Runs that, with the arguments of `ainvoke`.
+    """
+
+    def __init__(self, name: str, inner: Any, around: Callable[..., Awaitable[Any]]) -> None:
+        self.name = name
+        self._inner = inner
+        self._around = around
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
+        """What the node does, where nothing can be waited for."""
+        return self._inner.invoke(input, config, **more)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
+        """What the node does, and what is around it."""
+        return await self._around(input, config, **more)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from civitas.frameworks import current_run
 from civitas.state import LongRecord
-from civitas_langgraph._awake import AWAKE
 from civitas_langgraph._thread import Thread
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 __all__ = ["RunThread"]
+
+_MOST_AWAKE = 128 * 1024 * 1024
+"""Bytes of memory that the threads may take together which stay in memory from one run to the next."""
 
 
 class RunThread:
@@ -85,7 +88,7 @@ class RunThread:
         where = self._passing or self._key
         if where is None:
             return Thread(self._serde, live=True)
-        known = AWAKE.take(self._key, self._serde) if self._key is not None else None
+        known = _AWAKE.take(self._key, self._serde) if self._key is not None else None
         kept = await LongRecord.load(
             self._store, where, home=self._key, known=known.kept if known is not None else None
         )
@@ -94,7 +97,7 @@ class RunThread:
         if self._pins and self._run is not None:
             self._pin(thread, self._run)
         if self._run is None and self._key is not None:
-            AWAKE.keep(self._key, thread)
+            _AWAKE.keep(self._key, thread)
         return thread
 
     @staticmethod
@@ -129,7 +132,7 @@ class RunThread:
         else:
             async with thread.lock:
                 await thread.save(join=self._passing is not None)
-            AWAKE.keep(key, thread)
+            _AWAKE.keep(key, thread)
 
     async def finish(self) -> None:
         """The run is over: keep its thread without what its subgraphs had on the way."""
@@ -143,3 +146,37 @@ class RunThread:
         if self._longest is not None:
             thread.shorten(self._longest)
         await self.keep()
+
+
+class _Awake:
+    """The threads of conversations that were used last; whoever takes one looks whether the store has it still."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._threads: OrderedDict[tuple[str, int], tuple[Thread, int]] = OrderedDict()
+
+    def take(self, key: str, serde: SerializerProtocol) -> Thread | None:
+        """The thread under `key`, which is the caller's own from now on; None if it is not here.
+
+        Args:
+            key: In the state store.
+            serde: Of the agent; each incarnation has its own.
+        """
+        thread, size = self._threads.pop((key, id(serde)), (None, 0))
+        self._size -= size
+        return thread
+
+    def keep(self, key: str, thread: Thread) -> None:
+        """Keep a thread that is stored, and that nobody uses."""
+        self.take(key, thread.serde)
+        size = thread.size
+        # The thread has its serializer, so that nothing else gets the id of that.
+        self._threads[key, id(thread.serde)] = (thread, size)
+        self._size += size
+        while self._size > _MOST_AWAKE:
+            _, (_, size) = self._threads.popitem(last=False)
+            self._size -= size
+
+
+_AWAKE = _Awake()
+"""Those of this OS process."""

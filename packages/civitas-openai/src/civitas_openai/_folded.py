@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from itertools import groupby
 from typing import Any
 
-from civitas.frameworks.copies import copied
+from civitas.frameworks.plain_data import copied
 
 __all__ = ["fold", "unfold"]
 

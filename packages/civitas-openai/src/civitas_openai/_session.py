@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.memory import Session
 
-from civitas.frameworks.copies import copied
+from civitas.frameworks.plain_data import copied
 
 __all__ = ["Buffered", "Conversation"]
 

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from civitas.frameworks.copies import copied
 from civitas.frameworks.given import named, taking_message
 from civitas.frameworks.kept_context import KeptContext
+from civitas.frameworks.plain_data import copied
 from civitas.message import Message
 from civitas_pydantic_ai._payload import NO_DEPS
 

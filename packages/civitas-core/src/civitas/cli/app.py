@@ -305,7 +305,7 @@ def scale(
     ends the waiting and not the change. The topology's number counts again when
     the system is started the next time.
     """
-    from civitas.cli.scaling import scale_to
+    from civitas.cli.acting import scale_to
 
     scale_to(topology, name, replicas)
 

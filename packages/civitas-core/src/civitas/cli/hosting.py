@@ -24,9 +24,9 @@ from civitas.errors import ConfigurationError
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
-from civitas.topology.place import open_state_folder, state_folder
 from civitas.topology.problems import did_you_mean
 from civitas.topology.processes import process_of
+from civitas.topology.state_folder import open_state_folder, state_folder
 
 __all__ = ["host_process"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import pwd
 import shlex
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +20,7 @@ from civitas.plugins import PluginManager
 from civitas.topology import Links, load_part
 from civitas.topology.holds import lock_beside
 
-__all__ = ["Remote", "System", "running_system"]
+__all__ = ["Remote", "System", "acting_user", "running_system"]
 
 
 class System(Protocol):
@@ -116,3 +117,15 @@ def _called(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def acting_user(command: str) -> str:
+    """The user of this process, its machine and the command, such as `alice@desk (civitas restart)`.
+
+    The user is the operating system's, not what the environment says.
+    """
+    uid = os.getuid()
+    user = f"uid {uid}"
+    with suppress(KeyError):  # a container may have no entry for it
+        user = pwd.getpwuid(uid).pw_name
+    return f"{user}@{platform.node()} (civitas {command})"

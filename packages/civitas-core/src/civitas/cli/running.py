@@ -26,9 +26,9 @@ from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
 from civitas.topology import Links, load
-from civitas.topology.digest import digest_of
+from civitas.topology.handover import digest_of
 from civitas.topology.limits import refuse_nothing
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 
 __all__ = ["run_topology"]
 

@@ -18,11 +18,10 @@ from civitas.cli.asking import PATIENCE, in_our_words, print_reply
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
 from civitas.cli.payloads import json_text, print_payload
-from civitas.cli.reaching import System, running_system
+from civitas.cli.reaching import System, acting_user, running_system
 from civitas.cli.stored import opened
 from civitas.cli.times import age, moment
 from civitas.cli.trees import count
-from civitas.cli.whoever import whoever
 from civitas.control.client import RemoteError
 from civitas.control.operations import reply_as_plain
 from civitas.errors import DeliveryError, HandlerFailed
@@ -108,7 +107,7 @@ def cancel_run(topology: Path, run: str) -> None:
     """
 
     async def live(system: System) -> bool:
-        cancelled: bool = await system.request("cancel", run=run, by=whoever("runs cancel"))
+        cancelled: bool = await system.request("cancel", run=run, by=acting_user("runs cancel"))
         if not cancelled:
             await system.request("run", run=run)  # which says if there is none
         return cancelled

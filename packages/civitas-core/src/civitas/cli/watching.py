@@ -16,12 +16,11 @@ from rich.live import Live
 
 from civitas.cli.acting import DONE
 from civitas.cli.console import stdout
-from civitas.cli.reaching import System, running_system
+from civitas.cli.reaching import System, acting_user, running_system
 from civitas.cli.top.board import Act, Board
 from civitas.cli.top.choosing import Choice, chosen
 from civitas.cli.top.drawing import drawn, listed
 from civitas.cli.top.typed import Typed
-from civitas.cli.whoever import whoever
 from civitas.cli.windows import blocked_root, in_words, inspected, unless_blocked
 from civitas.control.client import RemoteError
 from civitas.errors import CivitasError, NodeDown
@@ -164,7 +163,7 @@ class _Top:
         on: dict[str, Any] = {"run": act.on} if act.action == "cancel" else {"name": act.on}
         try:
             async with running_system(self._topology) as system:
-                done = await system.request(act.action, by=whoever("top"), **on)
+                done = await system.request(act.action, by=acting_user("top"), **on)
             if done is False:
                 why = "it is over, or its agent is not durable"
                 board.say(f"{act.on!r} cannot be cancelled: {why}", failed=True)

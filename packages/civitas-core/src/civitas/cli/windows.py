@@ -14,7 +14,7 @@ from civitas.cli.times import span
 from civitas.node.inspecting import Blocked, Seen
 from civitas.node.window import look_through
 from civitas.topology import load_part
-from civitas.topology.place import state_folder, window_of, windows_in
+from civitas.topology.state_folder import state_folder, window_of, windows_in
 
 __all__ = ["blocked_root", "in_words", "inspected", "seen_of_request", "unless_blocked"]
 

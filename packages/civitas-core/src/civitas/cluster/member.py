@@ -25,16 +25,16 @@ from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.lookups import Lookups
 from civitas.cluster.member_desk import desk_for_root
+from civitas.cluster.member_events import report_events
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
-from civitas.cluster.passed_on import pass_on
+from civitas.cluster.monitors_at_root import MonitorsAtRoot
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.resting import RestingMember
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver, wanted
 from civitas.cluster.timers import TimersByRoot
-from civitas.cluster.watching import HeldAtRoot
 from civitas.errors import ConfigurationError, UnknownAgent
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
@@ -127,7 +127,7 @@ class MemberNode(Node):
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
         self._errands = Errands(self._hosting, self.call_root, self.last_words)
-        self._at_root = HeldAtRoot()
+        self._monitors_at_root = MonitorsAtRoot()
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self.records = HandedOver(self.peers, self._tell_root, self.tracing)
         self._resting = RestingMember(self, self._letters, self._mailboxes.pass_on)
@@ -176,7 +176,7 @@ class MemberNode(Node):
         await self._joining.enter(self.ended)
         self._hosting.report()
         self._lookups.watch()
-        pass_on(self.events, self._tell_root)
+        report_events(self.events, self._tell_root)
 
     async def drain(self, timeout: float) -> None:
         """Finish what is there, in `timeout` seconds, as this process is about to leave; what is sent here waits."""
@@ -272,7 +272,11 @@ class MemberNode(Node):
     async def _hosted(self, _: Peer) -> dict[str, Any]:
         """What the root that leads now finds here."""
         met = [boot for boot, peer in self.peers.items() if peer is not self._joining.root]
-        known = {"met": met, "gone": self.peers.departed, "monitors": self._at_root.listed()}
+        known = {
+            "met": met,
+            "gone": self.peers.departed,
+            "monitors": self._monitors_at_root.listed(),
+        }
         return {"agents": self._hosting.listed(), **known}
 
     def _root_is_silent(self, why: str) -> None:
@@ -325,19 +329,19 @@ class MemberNode(Node):
         """Tell `watcher` when the running incarnation of `target` exits."""
         if isinstance(self.registry.get(target), Cell):
             return await super().monitor(watcher, target)
-        ref = self._at_root.begin(watcher.name, target)
+        ref = self._monitors_at_root.begin(watcher.name, target)
         return str(await self.call_root("monitor", watcher.name, target, ref))
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor."""
         if not self._monitors.remove(ref):
-            self._at_root.over(ref)
+            self._monitors_at_root.over(ref)
             await self.call_root("demonitor", ref)
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
         super().exited(name, reason)
-        self._at_root.exited(name)
+        self._monitors_at_root.exited(name)
         self._hosting.exited(name, reason)
 
     # Names that are used here for the first time: the root knows them.

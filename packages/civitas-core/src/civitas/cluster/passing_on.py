@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from civitas.cluster.guests import Guests
 from civitas.cluster.inherited import Inherited
 from civitas.cluster.lingering import Lingering
-from civitas.cluster.members.legacy import Legacy
+from civitas.cluster.members.succession_notes import SuccessionNotes
 from civitas.cluster.peers import Peers
 from civitas.cluster.seal import Seal
 from civitas.node.asks import PendingAsks
@@ -79,11 +79,11 @@ class PassingOn:
         if self.active and self._lingering is not None:
             self.forward = self._lingering.forward
 
-    def legacy(self) -> Legacy:
+    def notes(self) -> SuccessionNotes:
         """What is asked here, or was at those before, without an answer yet, is for the next root."""
         root = self._root
         former, asked = (*root.peers.former, root.boot), (*self._inherited.ids, *root.asks.ids)
-        return Legacy(former=former, asked=asked)
+        return SuccessionNotes(former=former, asked=asked)
 
     def has_ended(self) -> None:
         """This root does not lead any more."""

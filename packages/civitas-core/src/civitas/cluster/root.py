@@ -227,7 +227,7 @@ class RootNode(Node):
         leads = self.lead is None or self.lead.holds()
         run_on = [each.boot for each in self.roster.remaining_peers()]
         if self._passing.active:
-            await self.membership.hand_over(self._passing.legacy)
+            await self.membership.hand_over(self._passing.notes)
         else:
             await self.membership.close()
         await self.far.close()

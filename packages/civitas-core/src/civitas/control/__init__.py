@@ -3,6 +3,6 @@
 from civitas.control.client import ControlClient, NotRunning
 from civitas.control.lock import SystemLock, holder
 from civitas.control.server import ControlServer
-from civitas.topology.place import state_folder
+from civitas.topology.state_folder import state_folder
 
 __all__ = ["ControlClient", "ControlServer", "NotRunning", "SystemLock", "holder", "state_folder"]

@@ -14,7 +14,7 @@ from civitas.control import protocol
 from civitas.control.lock import holder
 from civitas.control.marks import PASSING, is_passing
 from civitas.errors import CivitasError, ConfigurationError
-from civitas.topology.place import check_state_folder, socket_of
+from civitas.topology.state_folder import check_state_folder, socket_of
 
 __all__ = ["ControlClient", "NotAnswering", "NotRunning", "RemoteError", "result_of"]
 

@@ -10,7 +10,7 @@ from typing import IO, Self
 
 from civitas.errors import ConfigurationError
 from civitas.launch import keep_from_children, let_go
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 
 __all__ = ["SystemLock", "holder", "lives"]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
-from civitas.topology.place import open_state_folder
+from civitas.topology.state_folder import open_state_folder
 
 __all__ = ["PASSING", "PASS_ON", "is_passing", "passing_on", "taking_over"]
 

@@ -21,7 +21,7 @@ from civitas.launch import keep_from_children, let_go
 from civitas.node.view import View
 from civitas.node.window import Window
 from civitas.runtime import Runtime
-from civitas.topology.place import check_state_folder, socket_of, window_of, windows_in
+from civitas.topology.state_folder import check_state_folder, socket_of, window_of, windows_in
 
 __all__ = ["ControlServer"]
 

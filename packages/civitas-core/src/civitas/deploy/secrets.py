@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from civitas.topology.grammar import SECRET_KEYS
 from civitas.topology.positions import Path
-from civitas.topology.secret_keys import SECRET_KEYS
 from civitas.topology.source import Source
 from civitas.topology.variables import named_variables
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from civitas.errors import PayloadError
 from civitas.frameworks.apart import apart, together
-from civitas.frameworks.copies import copied
-from civitas.frameworks.plain_data import plain
+from civitas.frameworks.plain_data import copied, plain
 
 __all__ = ["KeptContext"]
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from civitas.errors import ConfigurationError
 from civitas.message.payload import check_text
 
-__all__ = ["LONGEST_WORD", "MOST_HEADERS", "check_headers", "check_word", "shown"]
+__all__ = ["LONGEST_WORD", "MOST_HEADERS", "REPLAY", "check_headers", "check_word", "shown"]
+
+REPLAY = "civitas-replay"
+"""The header of a message that was a dead letter: how often it was put into its mailbox again."""
 
 LONGEST_WORD = 1024
 """Bytes (UTF-8) that a message type, a conversation or the name of a run may have."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, check_word, encode, new_message
-from civitas.node.undelivered import reason_of
+from civitas.node.dead.letters import reason_of
 from civitas.process import Caller, Delivery, Timer, current_message
 from civitas.process.options import check_is_name, positive
 from civitas.process.own_timers import TimerKeeper

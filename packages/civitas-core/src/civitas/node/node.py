@@ -18,7 +18,6 @@ from civitas.message import Message, encode, new_message
 from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
-from civitas.node.beat import Beat
 from civitas.node.blocking import BlockWatch
 from civitas.node.budgets import Budgets
 from civitas.node.glance import Far, Glances, NothingFar
@@ -26,6 +25,7 @@ from civitas.node.handover import Handover
 from civitas.node.last_words import LastWords
 from civitas.node.later import Later
 from civitas.node.monitors import Monitor, Monitors
+from civitas.node.node_telemetry import NodeTelemetry
 from civitas.node.offering import Offering
 from civitas.node.requests import keeps_runs
 from civitas.node.router import Router
@@ -153,7 +153,9 @@ class Node(Router):
         self._withdrawals = Withdrawals(self.loop, self.turns, self.runs)
         self._handover = Handover(self.loop)
         self.glances = Glances(self.registry, self.asks)
-        self._beat = Beat(self.name, self.loop, self.tracing, self.registry, self.asks)
+        self._telemetry = NodeTelemetry(
+            self.name, self.loop, self.tracing, self.registry, self.asks
+        )
         tell = partial(self.event, "blocked")
         self._blocking = BlockWatch(self.name, self.loop, self.tracing.metrics, tell)
         self.held_for = self._blocking.held
@@ -162,7 +164,7 @@ class Node(Router):
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         if self.runs is not None:
             await self.runs.close()
-        for each in (self._beat, self._blocking, self.slow_starts):
+        for each in (self._telemetry, self._blocking, self.slow_starts):
             each.end()
         self.asks.close()
         if self._forgetting:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from civitas.errors import DeliveryError, NotStored, RunConflict
 from civitas.events import DeadLetterReason
 from civitas.message import Message
+from civitas.node.dead.letters import reason_of
 from civitas.node.scheduled import RECORD, DueTime, Scheduled
-from civitas.node.undelivered import reason_of
 from civitas.process import Cell, Delivery
 from civitas.process.schedule import MOST_MISSED, Schedule
 from civitas.state.patience import patiently, saved_under

@@ -8,7 +8,7 @@ import time
 from civitas.errors import DeliveryError, HandlerFailed, RunConflict, StateConflict
 from civitas.message import Message
 from civitas.message.call_name import is_call
-from civitas.message.replay import REPLAY
+from civitas.message.envelope import REPLAY
 from civitas.runs.asking import Asking
 from civitas.runs.ending import Ending
 from civitas.runs.entry import AcceptedEntry

@@ -139,7 +139,7 @@ class Overviews:
         pid = os.getpid() if node == "root" else agent["pid"]
         if self.windows is not None and pid is not None:
             # Imported here: it brings the topology, which a program without one does without.
-            from civitas.topology.place import window_of
+            from civitas.topology.state_folder import window_of
 
             seen = await look_through(window_of(self.windows, pid), name, seconds, _PATIENCE)
             if seen is not None and seen["node"] == node:

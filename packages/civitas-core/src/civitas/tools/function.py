@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, overload
 
 from civitas.errors import ConfigurationError
-from civitas.tools.docstring import read_docstring
 from civitas.tools.threads import in_thread, tool_threads
 
 __all__ = ["FunctionTool", "tool"]
@@ -46,7 +45,7 @@ class FunctionTool:
                 f"{self.name!r} cannot be the name of a tool; use up to 64 letters, digits, _ and -. "
                 "@civitas.tool(name=...) gives another"
             )
-        text, self._arguments = read_docstring(inspect.getdoc(function) or "")
+        text, self._arguments = _read_docstring(inspect.getdoc(function) or "")
         self.description = description if description is not None else text
         self._check(inspect.signature(function))
         functools.update_wrapper(self, function)
@@ -176,3 +175,39 @@ def tool(
     if not inspect.isroutine(function):
         raise ConfigurationError(f"@civitas.tool goes above a function; got {function!r}")
     return FunctionTool(function, name, description, probe)
+
+
+_SECTION = re.compile(
+    r"(Args|Arguments|Parameters|Returns|Yields|Raises|Example|Examples|Note|Notes):$"
+)
+_ARGUMENT = re.compile(r"(\w+)(?:\s*\([^)]*\))?:\s*(.*)")
+
+
+def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """Split a docstring in Google's style.
+
+    Args:
+        text: The docstring, indentation removed.
+    Returns:
+        The text before the first section, and a description for each argument that has one.
+    """
+    description: list[str] = []
+    arguments: dict[str, str] = {}
+    section = None
+    indent: int | None = None
+    current = None
+    for line in text.splitlines():
+        if _SECTION.match(line):
+            section, indent, current = line[:-1], None, None
+        elif section is None:
+            description.append(line)
+        elif section in ("Args", "Arguments", "Parameters") and line.strip():
+            depth = len(line) - len(line.lstrip())
+            indent = depth if indent is None else indent
+            match = _ARGUMENT.match(line.strip())
+            if depth <= indent and match:
+                current = match[1]
+                arguments[current] = match[2]
+            elif current is not None:
+                arguments[current] = f"{arguments[current]} {line.strip()}".strip()
+    return "\n".join(description).strip(), arguments

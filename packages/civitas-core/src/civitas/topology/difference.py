@@ -8,8 +8,14 @@ from enum import Enum
 from typing import Any, Literal
 
 from civitas.topology.entries import McpEntry
-from civitas.topology.grammar import AgentEntry, Named, ProcessEntry, SupervisorEntry, Topology
-from civitas.topology.secret_keys import SECRET_KEYS
+from civitas.topology.grammar import (
+    SECRET_KEYS,
+    AgentEntry,
+    Named,
+    ProcessEntry,
+    SupervisorEntry,
+    Topology,
+)
 
 __all__ = ["HIDDEN", "NOTHING", "Change", "compare"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from civitas.topology.durations import Duration
     from civitas.topology.values import (
         Count,
         CountOrZero,
+        Duration,
         EnvironmentName,
         EnvironmentText,
         Port,

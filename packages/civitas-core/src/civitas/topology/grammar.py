@@ -32,7 +32,6 @@ from civitas.topology.entries import (
 from civitas.topology.source import Source
 
 if TYPE_CHECKING:
-    from civitas.topology.durations import Duration
     from civitas.topology.positions import Path
     from civitas.topology.values import (
         Backoff,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
         CountOrZero,
         CronText,
         DeliveryWord,
+        Duration,
         ExceededWord,
         MissedWord,
         Name,
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGENT_KEYWORDS",
+    "SECRET_KEYS",
     "AgentEntry",
     "ChildEntry",
     "ConversationPoolEntry",
@@ -77,6 +78,8 @@ __all__ = [
     "TransportEntry",
 ]
 
+SECRET_KEYS = frozenset({"password", "token", "secret", "api_key", "apikey"})
+"""Keys whose values are secrets, wherever they stand."""
 
 _IN_PROCESS = TransportEntry(type="in_process")
 

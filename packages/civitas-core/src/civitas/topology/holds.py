@@ -10,8 +10,8 @@ from civitas.errors import ConfigurationError
 from civitas.launch import Hold
 from civitas.state import SQLiteStateStore, StateStore
 from civitas.topology.grammar import Topology
-from civitas.topology.place import open_state_folder, state_folder
 from civitas.topology.processes import processes_of
+from civitas.topology.state_folder import open_state_folder, state_folder
 
 __all__ = ["holds_of", "lock_beside"]
 

@@ -21,8 +21,8 @@ from civitas.message import Serializer
 from civitas.plugins import PluginManager
 from civitas.plugins.check import described
 from civitas.topology.grammar import Topology, TransportEntry
-from civitas.topology.places import kept_token, place_of
 from civitas.topology.problems import Problem, topology_error, unknown_word
+from civitas.topology.state_folder import kept_token, place_of
 from civitas.transport import (
     Access,
     Carrier,

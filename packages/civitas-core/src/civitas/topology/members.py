@@ -18,9 +18,8 @@ from civitas.supervision import ConversationPool
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.topology.building import Builder, runtime_options
-from civitas.topology.digest import digest_of
 from civitas.topology.grammar import AgentEntry, ProcessEntry, Topology
-from civitas.topology.handover import handed_over
+from civitas.topology.handover import digest_of, handed_over
 from civitas.topology.links import carried_by
 from civitas.topology.problems import topology_error
 from civitas.topology.resolving import add_to_path

@@ -11,12 +11,12 @@ from pydantic import Field as Key
 from pydantic_core import ErrorDetails
 
 from civitas.topology import grammar, values
-from civitas.topology.durations import Duration
 from civitas.topology.entries import OpenEntry, TopologyEntry
 from civitas.topology.grammar import Topology
 from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, nearest, topology_error, unknown_word
 from civitas.topology.source import Source, show
+from civitas.topology.values import Duration
 
 __all__ = ["MODELS", "validated"]
 

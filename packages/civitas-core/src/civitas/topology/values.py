@@ -13,6 +13,7 @@ from civitas.budgets import Budget, Per, Prices
 from civitas.errors import ConfigurationError
 from civitas.message import Serializer
 from civitas.process import Delivery, OnAmbiguous, RestartType
+from civitas.process.duration import DURATION, seconds_of
 from civitas.process.options import check_name
 from civitas.process.schedule import Missed, check_cron, check_timezone
 from civitas.supervision import BackoffPolicy, RestartStrategy
@@ -25,6 +26,7 @@ __all__ = [
     "CountOrZero",
     "CronText",
     "DeliveryWord",
+    "Duration",
     "EnvironmentName",
     "EnvironmentText",
     "ExceededWord",
@@ -194,3 +196,26 @@ PricesMap = Annotated[
     ),
 ]
 Replicas = Annotated[int, Field(ge=1, le=_MOST_REPLICAS)]
+
+
+def _seconds(value: Any) -> float:
+    seconds = seconds_of(value)
+    if seconds is not None:
+        return seconds
+    text = f"must be a time, such as 30d, 12h, 90m or 45 (seconds), of up to 10,000 days; got {value!r}"
+    raise PydanticCustomError("word", "{text}", {"text": text})
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": rf"^{DURATION.pattern}$"},
+            ]
+        }
+    ),
+]
+"""Seconds, in the file a number of them or a text with a unit."""

@@ -113,7 +113,7 @@ class Incoming:
         """
         message = loads(raw)
         if hold:
-            self.back.tidings.has(peer, message.id)
+            self.back.receipts.has(peer, message.id)
         if self._has_it_from_one_that_is_gone(message.id, peer, asker):
             return
         origin = FromPeer(peer, message, self.back)
@@ -182,7 +182,7 @@ class Incoming:
         if self._outgoing is None:
             return  # members send this to the root alone
         message = loads(raw)
-        self.back.tidings.has(peer, message.id)
+        self.back.receipts.has(peer, message.id)
         try:
             each = self._route(message.recipient, message)
         except DeliveryError:

@@ -17,7 +17,7 @@ from civitas.cluster.letters.holding import Holder
 from civitas.cluster.letters.incoming import Incoming, Receivers, Route
 from civitas.cluster.letters.origin import Back, FromBeside
 from civitas.cluster.letters.outgoing import Outgoing, Senders
-from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.letters.receipts import Receipts
 from civitas.cluster.names import Names
 from civitas.cluster.next_root import NextRoot
 from civitas.cluster.peers import Peer, Peers
@@ -93,7 +93,7 @@ class Letters:
         self.cycles = Cycles(
             local.name, registry, peers, local.foreign, self.out.has, self.out.close_circle
         )
-        self.back = Back(serializer, Tidings(loop))
+        self.back = Back(serializer, Receipts(loop))
         self.into = Incoming(
             local,
             peers,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.emitted import Emitted
-from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.letters.receipts import Receipts
 from civitas.cluster.peers import Peer
 from civitas.errors import DeliveryError, NodeDown, RunChanged
 from civitas.message import Message, Serializer, dumps
@@ -84,13 +84,13 @@ class Back:
 
     Attributes:
         serializer: The format of messages.
-        tidings: Tells what is finished.
+        receipts: Tells what is finished.
         deliveries: Counts them.
         recorded: Waits until the root has kept the end of a run, by the id of its message.
     """
 
     serializer: Serializer
-    tidings: Tidings
+    receipts: Receipts
     deliveries: DeliveryCount = field(default_factory=Uncounted)
     recorded: Callable[[str], Awaitable[object]] | None = None
 
@@ -200,7 +200,7 @@ class FromPeer:
             return
         if not self._said:
             self._tell_what_was_done()
-            self._back.tidings.finished(self.peer, self.message.id)
+            self._back.receipts.finished(self.peer, self.message.id)
         self._back.deliveries.finished(self.message.id)
 
     async def heard(self) -> bool:
@@ -213,7 +213,7 @@ class FromPeer:
             except NodeDown:  # this process is about to end, and the next root has the run again
                 return False
         elif self._back.deliveries.outlived:
-            self._back.tidings.tell()
+            self._back.receipts.tell()
             await self.peer.link.flushed()
         return True
 

@@ -22,10 +22,10 @@ from civitas.cluster.members.admission import deployed_otherwise
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.knowledge import Knowledge
-from civitas.cluster.members.legacy import LeftMember, Legacy
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.members.succession import Heir, Succession
+from civitas.cluster.members.succession_notes import LeftMember, SuccessionNotes
 from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
 from civitas.events import EventType
@@ -123,7 +123,7 @@ class Membership:
 
         self.lead: Lead | None = None
         """What this root has where others may take over from it."""
-        self._legacy = Legacy()
+        self._notes = SuccessionNotes()
         self._calls = calls
         self.inherit: Callable[[Iterable[str], Iterable[str]], None] = _nothing
         """Takes over the answers to what was asked at roots that led before: their runs, and the ids of messages."""
@@ -150,20 +150,20 @@ class Membership:
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
             self.starting.noted = self._are_noted
-            self._legacy = Legacy.of(self.lead.left)
-            self._known = self._legacy.members
+            self._notes = SuccessionNotes.of(self.lead.left)
+            self._known = self._notes.members
             self._history.changed = self.note
-            self._history.load(self._legacy.restarts)
+            self._history.load(self._notes.restarts)
             last = self.lead.last
             # Processes that nobody took over have ended long ago.
             if last is not None and time.time() - last.renewed < self.lead.patience + _CLOCKS:
-                self.inherit(self._legacy.former, self._legacy.asked)
-                self.scaled.update(self._legacy.scaled)
+                self.inherit(self._notes.former, self._notes.asked)
+                self.scaled.update(self._notes.scaled)
                 if self.scaled:
-                    self._roster.add_replicas(each.name for each in self._legacy.members)
-                await self.succession.take_over(self._legacy.members)
+                    self._roster.add_replicas(each.name for each in self._notes.members)
+                await self.succession.take_over(self._notes.members)
 
-    async def hand_over(self, passes_on: Callable[[], Legacy]) -> None:
+    async def hand_over(self, passes_on: Callable[[], SuccessionNotes]) -> None:
         """Leave the processes that run on to the root that takes over, and end the others.
 
         Args:
@@ -178,9 +178,9 @@ class Membership:
             async with asyncio.timeout(_LAST_WORDS):
                 passing = (self._calls.call(each, "passes") for each in remaining)
                 await asyncio.gather(*passing, return_exceptions=True)
-        self._legacy = replace(passes_on(), members=self._members(), **self._told())
+        self._notes = replace(passes_on(), members=self._members(), **self._told())
         if self.lead is not None:
-            self.lead.note(self._legacy.raw())
+            self.lead.note(self._notes.raw())
         for each in remaining:
             each.cast("handed_over")
         with suppress(TimeoutError):
@@ -192,7 +192,7 @@ class Membership:
         """End every process, and wait until none that was started here is left."""
         await self._end_all()
         if self.lead is not None:
-            self.lead.note(Legacy().raw())
+            self.lead.note(SuccessionNotes().raw())
         self.scaled.clear()
         for member in list(self._roster):
             member.left()
@@ -263,8 +263,8 @@ class Membership:
         """Note for the next root what it needs to take over."""
         if self.lead is None or self._roster.ending:
             return
-        self._legacy = Legacy(self._members(), **self._told())
-        self.lead.note(self._legacy.raw())
+        self._notes = SuccessionNotes(self._members(), **self._told())
+        self.lead.note(self._notes.raw())
 
     def _members(self) -> tuple[LeftMember, ...]:
         there = ((each, each.peer) for each in self._roster)
@@ -286,8 +286,8 @@ class Membership:
 
     async def _are_noted(self) -> None:
         """Wait until the next root would know of all processes that are there."""
-        while self.lead is not None and self._known != self._legacy.members:
-            members = self._legacy.members
+        while self.lead is not None and self._known != self._notes.members:
+            members = self._notes.members
             await self.lead.noted()
             self._known = members
 

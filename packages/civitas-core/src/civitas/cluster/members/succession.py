@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from civitas.cluster.calls import Calls
 from civitas.cluster.frames import Kind
 from civitas.cluster.members.knowledge import Knowledge
-from civitas.cluster.members.legacy import LeftMember
 from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.succession_notes import LeftMember
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown

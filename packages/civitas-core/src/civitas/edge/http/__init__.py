@@ -3,8 +3,8 @@
 It needs the extra ``web`` (``pip install 'civitas-core[web]'``).
 """
 
-from civitas.edge.http.behind import Behind
 from civitas.edge.http.options import HttpOptions
+from civitas.edge.http.served_system import ServedSystem
 from civitas.edge.http.server import HttpEdge
 
-__all__ = ["Behind", "HttpEdge", "HttpOptions"]
+__all__ = ["HttpEdge", "HttpOptions", "ServedSystem"]

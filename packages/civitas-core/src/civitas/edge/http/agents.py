@@ -11,12 +11,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from civitas.edge.http.behind import Behind
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.failures import BadRequest, HttpFailure
 from civitas.edge.http.headers import header, trace_of
 from civitas.edge.http.leaving import first_of, unless_left
 from civitas.edge.http.recording import Recording, Recordings
+from civitas.edge.http.served_system import ServedSystem
 from civitas.edge.http.sse import EventStream, event
 from civitas.edge.texts import EMITTED
 from civitas.errors import ConfigurationError, UnknownRun
@@ -38,12 +38,12 @@ class AgentsApi:
     """The agents of a system, and the runs that were begun by them.
 
     Args:
-        behind: The system.
+        served: The system.
         recordings: What runs have told.
     """
 
-    def __init__(self, behind: Behind, recordings: Recordings) -> None:
-        self._behind = behind
+    def __init__(self, served: ServedSystem, recordings: Recordings) -> None:
+        self._served = served
         self._recordings = recordings
 
     async def ask(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class AgentsApi:
         return await self._ask(request, payload, "resume", body)
 
     async def _ask(self, request: Request, payload: Any, type: str, body: Body) -> Response:
-        asking = self._behind.ask(
+        asking = self._served.ask(
             request.path_params["name"], payload, type, **_options(request, body)
         )
         reply = await unless_left(request, asking)
@@ -77,11 +77,11 @@ class AgentsApi:
         type, run = body.text("type", "message"), options.pop("run")
         named = run or str(uuid.uuid4())
         try:
-            await self._behind.send(name, payload, type, **options, run=named)
+            await self._served.send(name, payload, type, **options, run=named)
         except ConfigurationError:
             if run is not None:
                 raise
-            await self._behind.send(name, payload, type, **options)  # it keeps no runs
+            await self._served.send(name, payload, type, **options)  # it keeps no runs
             return JSONResponse({"accepted": True}, 202)
         return JSONResponse({"accepted": True, "run": named}, 202, header(RUN, named))
 
@@ -102,7 +102,7 @@ class AgentsApi:
 
         async def begin(**more: Any) -> tuple[Message, AsyncGenerator[Message, None]]:
             payload, type = body.fields.get("payload"), body.text("type", "message")
-            stream = self._behind.stream(
+            stream = self._served.stream(
                 request.path_params["name"], payload, type, **options, **more
             )
             return await first_of(request, stream), stream
@@ -119,7 +119,7 @@ class AgentsApi:
         """What is known of a run, with its answer if there is one."""
         name = request.path_params["run"]
         try:
-            known = asdict(await self._behind.run_info(name))
+            known = asdict(await self._served.run_info(name))
         except UnknownRun:
             recording = self._recordings.get(name)
             if recording is None:
@@ -127,19 +127,19 @@ class AgentsApi:
             known = {"run": name, "status": "done" if recording.over else "running"}
             return JSONResponse(known)
         if known["status"] == "done":
-            known["reply"] = _plain(await self._behind.result(name))
+            known["reply"] = _plain(await self._served.result(name))
         return JSONResponse(json_form(to_plain(known)))
 
     async def cancel(self, request: Request) -> Response:
         """End a run."""
         name = request.path_params["run"]
-        cancelled = await self._behind.cancel(name)
+        cancelled = await self._served.cancel(name)
         recording = self._recordings.get(name)
         if recording is not None and not recording.over:
             await recording.cancel()
             cancelled = True
         if not cancelled and recording is None:
-            await self._behind.run_info(name)
+            await self._served.run_info(name)
         return JSONResponse({"run": name, "cancelled": cancelled})
 
     async def events(self, request: Request) -> Response:
@@ -151,13 +151,13 @@ class AgentsApi:
         recording = self._recordings.get(name)
         if recording is not None:
             return EventStream(recording.after(int(said)), header(RUN, name))
-        await self._behind.run_info(name)  # raises if there is none
+        await self._served.run_info(name)  # raises if there is none
         return EventStream(self._result(name), header(RUN, name))
 
     async def _result(self, name: str) -> AsyncGenerator[str, None]:
         """Of a run that this edge has not streamed, or an earlier one has: its answer."""
         try:
-            reply = await self._behind.result(name, timeout=None)
+            reply = await self._served.result(name, timeout=None)
         except Exception as error:
             yield event(HttpFailure.of(error).body["error"], name="error")
         else:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from civitas.edge.http.behind import Behind
+from civitas.edge.http.served_system import ServedSystem
 from civitas.edge.questions import question_of, questions_in
 from civitas.edge.texts import EMITTED, text_of, token_of
 from civitas.message import Message
@@ -19,7 +19,7 @@ class Answering:
     """One question to an agent, and what it says to that.
 
     Args:
-        behind: The system.
+        served: The system.
         name: Of the agent.
         payload: What it gets.
         type: Type of the message.
@@ -33,14 +33,14 @@ class Answering:
 
     def __init__(
         self,
-        behind: Behind,
+        served: ServedSystem,
         name: str,
         payload: Any,
         type: str,
         conversation: str | None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._behind = behind
+        self._served = served
         self._name = name
         self._payload = payload
         self._type = type
@@ -51,7 +51,7 @@ class Answering:
 
     async def whole(self) -> str:
         """Ask, and return the text."""
-        self.reply = await self._behind.ask(
+        self.reply = await self._served.ask(
             self._name,
             self._payload,
             self._type,
@@ -64,7 +64,7 @@ class Answering:
 
     async def parts(self) -> AsyncGenerator[str, None]:
         """Ask, and tell the text as it comes; none of it is empty."""
-        stream = self._behind.stream(
+        stream = self._served.stream(
             self._name,
             self._payload,
             self._type,

@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from civitas.edge.http.agents import AgentsApi
-from civitas.edge.http.behind import Behind
 from civitas.edge.http.chat import ChatApi
 from civitas.edge.http.failures import BadRequest, HttpFailure
 from civitas.edge.http.health import HealthApi
 from civitas.edge.http.leaving import CallerLeft
 from civitas.edge.http.recording import Recordings
 from civitas.edge.http.responses import ResponsesApi
+from civitas.edge.http.served_system import ServedSystem
 
 __all__ = ["make_app"]
 
@@ -25,18 +25,18 @@ _LEFT = 499
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(behind: Behind, system: str, recordings: Recordings) -> Starlette:
+def make_app(served: ServedSystem, system: str, recordings: Recordings) -> Starlette:
     """Make it.
 
     Args:
-        behind: The system.
+        served: The system.
         system: Its name.
         recordings: What its runs tell.
     """
-    chat = ChatApi(behind, system)
-    responses = ResponsesApi(behind)
-    agents = AgentsApi(behind, recordings)
-    health = HealthApi(behind, system)
+    chat = ChatApi(served, system)
+    responses = ResponsesApi(served)
+    agents = AgentsApi(served, recordings)
+    health = HealthApi(served, system)
 
     def route(path: str, endpoint: Endpoint, method: str) -> Route:
         return Route(path, _told(endpoint), methods=[method])

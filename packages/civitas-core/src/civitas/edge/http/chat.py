@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from civitas.edge.http.answering import Answering
-from civitas.edge.http.behind import Behind, agents_of
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.conversing import OpenQuestions
 from civitas.edge.http.failures import BadRequest, HttpFailure
 from civitas.edge.http.headers import header, trace_of
 from civitas.edge.http.leaving import first_of, unless_left
 from civitas.edge.http.messages import check_tool_choice, messages_in
+from civitas.edge.http.served_system import ServedSystem, agents_of
 from civitas.edge.http.sse import EventStream, event
 from civitas.errors import UnknownAgent
 from civitas.message import Message
@@ -35,25 +35,25 @@ class ChatApi:
     """Chats, and the agents that can be talked to.
 
     Args:
-        behind: The system.
+        served: The system.
         system: Its name.
     """
 
-    def __init__(self, behind: Behind, system: str) -> None:
-        self._behind = behind
+    def __init__(self, served: ServedSystem, system: str) -> None:
+        self._served = served
         self._system = system
         self._since = int(time.time())
-        self._questions = OpenQuestions(behind)
+        self._questions = OpenQuestions(served)
 
     async def models(self, _: Request) -> Response:
         """The agents."""
-        names = [each["name"] for each in agents_of(self._behind.tree())]
+        names = [each["name"] for each in agents_of(self._served.tree())]
         return JSONResponse({"object": "list", "data": [self._model(name) for name in names]})
 
     async def model(self, request: Request) -> Response:
         """One agent."""
         name = request.path_params["name"]
-        if name not in {each["name"] for each in agents_of(self._behind.tree())}:
+        if name not in {each["name"] for each in agents_of(self._served.tree())}:
             raise UnknownAgent(name, [])
         return JSONResponse(self._model(name))
 
@@ -70,7 +70,7 @@ class ChatApi:
         messages = messages_in(body, "messages")
         conversation = request.headers.get(CONVERSATION) or _conversation_in(body)
         payload, type = await self._payload(name, messages, conversation)
-        answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
+        answering = Answering(self._served, name, payload, type, conversation, trace_of(request))
         reply = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
         if body.flag("stream"):
             usage = (body.mapping("stream_options") or {}).get("include_usage") is True

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from civitas.edge.http.behind import Behind
+from civitas.edge.http.served_system import ServedSystem
 from civitas.edge.questions import answer_to, questions_in
 from civitas.errors import DeliveryError
 from civitas.message import Message
@@ -24,11 +24,11 @@ class OpenQuestions:
     What durable agents asked in earlier runs of the program is known from their runs.
 
     Args:
-        behind: The system.
+        served: The system.
     """
 
-    def __init__(self, behind: Behind) -> None:
-        self._behind = behind
+    def __init__(self, served: ServedSystem) -> None:
+        self._served = served
         self._open: OrderedDict[tuple[str, str], tuple[list[Mapping[str, Any]], str]] = (
             OrderedDict()
         )
@@ -49,11 +49,11 @@ class OpenQuestions:
     ) -> dict[str, Any] | None:
         """The payload of a `resume` if the words answer a question; None if none is open."""
         if self._left is None:
-            waiting = self._behind.runs("waiting")
+            waiting = self._served.runs("waiting")
             self._left = {(each.agent, each.conversation): each.run for each in waiting}
         left = self._left.pop((name, conversation), None)
         found, run = self._open.pop((name, conversation or ""), (None, ""))
-        if found is not None and any(each.run == run for each in self._behind.runs("done", name)):
+        if found is not None and any(each.run == run for each in self._served.runs("done", name)):
             return None  # somebody else has answered it meanwhile
         if found is None and left is not None:
             found = await self._kept(name, left)
@@ -63,10 +63,10 @@ class OpenQuestions:
 
     async def _kept(self, name: str, run: str) -> list[Mapping[str, Any]] | None:
         """What a run of an earlier program asks; None if that was answered meanwhile."""
-        if all(each.run != run for each in self._behind.runs("waiting", name)):
+        if all(each.run != run for each in self._served.runs("waiting", name)):
             return None
         try:
-            reply = await self._behind.result(run, _PATIENCE)
+            reply = await self._served.result(run, _PATIENCE)
         except DeliveryError:
             return None
         return questions_in(reply) or None

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from civitas.edge.http.behind import Behind
+from civitas.edge.http.served_system import ServedSystem
 from civitas.errors import ConfigurationError
 from civitas.telemetry.scraping import labels_of
 
@@ -22,12 +22,12 @@ class HealthApi:
     """Tells how the system is.
 
     Args:
-        behind: The system.
+        served: The system.
         system: Its name.
     """
 
-    def __init__(self, behind: Behind, system: str) -> None:
-        self._behind = behind
+    def __init__(self, served: ServedSystem, system: str) -> None:
+        self._served = served
         self._system = system
 
     async def live(self, _: Request) -> Response:
@@ -43,7 +43,7 @@ class HealthApi:
 
     def _missing(self) -> str:
         try:
-            down = [each for each in _walk(self._behind.tree()) if each["status"] not in _WELL]
+            down = [each for each in _walk(self._served.tree()) if each["status"] not in _WELL]
         except ConfigurationError:
             return "it does not run"
         return ", ".join(f"{each['name']!r} is {each['status']}" for each in down[:10])
@@ -62,14 +62,14 @@ class HealthApi:
             "# HELP civitas_mailbox_depth Messages that wait in a mailbox.",
             "# TYPE civitas_mailbox_depth gauge",
         ]
-        for each in _walk(self._behind.tree()):
+        for each in _walk(self._served.tree()):
             about = {key: each[key] for key in ("name", "kind", "node")}
             labels = labels_of({"system": self._system, **about})
             lines.append(f"civitas_agent_up{labels} {int(each['status'] == 'running')}")
             restarts.append(f"civitas_agent_restarts_total{labels} {each['restarts']}")
             if each["kind"] != "supervisor":
                 depths.append(f"civitas_mailbox_depth{labels} {each['mailbox_depth']}")
-        text = "\n".join([*lines, *restarts, *depths]) + "\n" + self._behind.scrape()
+        text = "\n".join([*lines, *restarts, *depths]) + "\n" + self._served.scrape()
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from civitas.edge.http.answering import Answering
-from civitas.edge.http.behind import Behind
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.chat import tokens_of
 from civitas.edge.http.conversing import OpenQuestions
@@ -23,6 +22,7 @@ from civitas.edge.http.failures import BadRequest, HttpFailure
 from civitas.edge.http.headers import trace_of
 from civitas.edge.http.leaving import first_of, unless_left
 from civitas.edge.http.messages import check_tool_choice, messages_in
+from civitas.edge.http.served_system import ServedSystem
 from civitas.edge.http.sse import EventStream, event
 
 __all__ = ["ResponsesApi"]
@@ -36,12 +36,12 @@ class ResponsesApi:
     """Responses. The conversation of one is in its id, so that the next goes on with it from any edge.
 
     Args:
-        behind: The system.
+        served: The system.
     """
 
-    def __init__(self, behind: Behind) -> None:
-        self._behind = behind
-        self._questions = OpenQuestions(behind)
+    def __init__(self, served: ServedSystem) -> None:
+        self._served = served
+        self._questions = OpenQuestions(served)
 
     async def create(self, request: Request) -> Response:
         """Let an agent answer."""
@@ -51,7 +51,7 @@ class ResponsesApi:
         conversation = _conversation(body)
         base = _response(name, body, conversation)
         payload, type = await self._payload(name, body, conversation)
-        answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
+        answering = Answering(self._served, name, payload, type, conversation, trace_of(request))
         if body.flag("stream"):
             parts = answering.parts()
             first = await first_of(request, parts, "")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from civitas.edge import FindEdge
-from civitas.edge.http.behind import Behind
 from civitas.edge.http.options import HttpOptions
+from civitas.edge.http.served_system import ServedSystem
 from civitas.edge.http.serving import check_extra, listen, server_of, url_of
 from civitas.errors import ConfigurationError
 
@@ -80,7 +80,7 @@ class HttpEdge:
 
         # What a runtime hands to its edges is itself.
         recordings = self._recordings = Recordings()
-        app = make_app(cast("Behind", agents), self.system, recordings)
+        app = make_app(cast("ServedSystem", agents), self.system, recordings)
         if self._gate is None:
             listener = await self._listen()
             await self._serve(listener, Gate(app, self.options))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from civitas.message import Message
-from civitas.message.replay import REPLAY
+from civitas.message.envelope import REPLAY
 from civitas.node.dead.letters import agent_of
 
 __all__ = ["DeadLetterInfo", "info_of"]

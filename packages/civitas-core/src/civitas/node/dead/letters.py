@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import time
 
-from civitas.errors import ConfigurationError
+from civitas.errors import (
+    ConfigurationError,
+    DeliveryError,
+    MailboxFull,
+    NodeDown,
+    NotStored,
+    UnknownAgent,
+)
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, dumps, loads, new_message
-from civitas.message.replay import REPLAY
+from civitas.message.envelope import REPLAY
 from civitas.transport.dead_letters import DeadLetter
 
 __all__ = [
@@ -16,6 +23,7 @@ __all__ = [
     "dead_letter_of",
     "is_worth_keeping",
     "message_of",
+    "reason_of",
     "replayed",
 ]
 
@@ -109,3 +117,16 @@ def again(message: Message, reason: str, number: int) -> Message:
         # That of a run that nobody named is the id of its message.
         None if message.run_name == message.id else message.run_name,
     )
+
+
+def reason_of(error: DeliveryError) -> DeadLetterReason:
+    """Why it is a dead letter, by the error with which it was refused."""
+    match error:
+        case UnknownAgent():
+            return DeadLetterReason.UNKNOWN
+        case NodeDown():
+            return DeadLetterReason.NODE_DOWN
+        case MailboxFull() | NotStored():
+            return DeadLetterReason.EXPIRED
+        case _:
+            return DeadLetterReason.TERMINATED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from civitas.transport.contract import Transport
 from civitas.transport.zmq.address import NO_ADDRESS, is_address
 from civitas.transport.zmq.extra import need_pyzmq
 from civitas.transport.zmq.keys import Keys
-from civitas.transport.zmq.route import own_endpoint
 
 __all__ = ["NO_KEYS", "ZmqCarrier", "private_sockets"]
 
@@ -100,7 +100,7 @@ class ZmqCarrier:
         self, entry: CarrierEntry, access: Access, root: str, folder: Path | None
     ) -> Transport:
         """Reached the same way as the root: by a socket, or over TCP."""
-        return _transport(entry, own_endpoint(root), access, folder)
+        return _transport(entry, _own_endpoint(root), access, folder)
 
 
 def private_sockets() -> ZmqCarrier:
@@ -168,3 +168,33 @@ def _place_of(entry: CarrierEntry) -> Place:
             "`civitas keys new` made"
         )
     return entry.place
+
+
+def _own_endpoint(root: str) -> str | None:
+    """Where to bind on this machine, so that a node at the address `root` reaches it.
+
+    Returns:
+        None for a socket of this user, where the root has one.
+
+    Raises:
+        ConfigurationError: There is no way from here to the root's machine.
+    """
+    endpoint = root.partition("#")[0]
+    if endpoint.startswith("ipc:"):
+        return None
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return f"tcp://{_own_host(host.strip('[]'), port)}:*"
+
+
+def _own_host(host: str, port: str) -> str:
+    """The address of this machine on the way to `host`."""
+    try:
+        kind, _, _, _, there = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0][:5]
+        with socket.socket(kind, socket.SOCK_DGRAM) as way:
+            way.connect(there)  # of UDP: nothing is sent, a route is looked up
+            own = str(way.getsockname()[0])
+    except OSError as error:
+        raise ConfigurationError(
+            f"there is no route to the root at tcp://{host}:{port}: {error.strerror}"
+        ) from error
+    return f"[{own}]" if ":" in own else own

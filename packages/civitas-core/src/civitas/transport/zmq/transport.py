@@ -30,9 +30,9 @@ from civitas.transport.zmq.address import (
 from civitas.transport.zmq.inbox import Inbox
 from civitas.transport.zmq.keys import Keys
 from civitas.transport.zmq.looking import ZmqLooking, look
+from civitas.transport.zmq.neighbour import ZmqNeighbour
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
 from civitas.transport.zmq.standing import ZmqStanding
-from civitas.transport.zmq.there import There
 
 __all__ = ["ZmqTransport"]
 
@@ -101,7 +101,7 @@ class ZmqTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._inbox: Inbox | None = None
-        self._others: dict[str, There] = {}
+        self._others: dict[str, ZmqNeighbour] = {}
         self._belongs: Belongs = _unknown
         self._asking: ZmqStanding | None = None
         self._shows: Shows | None = None
@@ -152,15 +152,15 @@ class ZmqTransport:
 
     def connect(self, address: str) -> Link:
         """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
-        return self._there(address).connect()
+        return self._neighbour(address).connect()
 
     def watch(self, address: str, back: Callable[[], None], lost: Callable[[], None]) -> Watch:
         """Watch a node; see `Transport.watch`."""
-        return self._there(address).watch(back, lost)
+        return self._neighbour(address).watch(back, lost)
 
     def detour(self, address: str, way: Detour) -> None:
         """Give another way to a node; see `Detouring`."""
-        self._there(address).detour = way
+        self._neighbour(address).detour = way
 
     def take_parcel(self, parcel: Sequence[bytes]) -> None:
         """Take what came by a detour; see `Detouring`."""
@@ -181,8 +181,8 @@ class ZmqTransport:
             return socket
 
         def is_connected() -> bool:
-            there = self._others.get(root)
-            return there is not None and there.is_connected
+            neighbour = self._others.get(root)
+            return neighbour is not None and neighbour.is_connected
 
         self._asking = ZmqStanding(fence, self._timeout, self.address, dealer, is_connected)
 
@@ -220,8 +220,8 @@ class ZmqTransport:
             task.cancel()
 
     def _does_belong(self, address: str) -> bool | None:
-        if (there := self._others.get(address)) is not None:
-            there.lives()
+        if (neighbour := self._others.get(address)) is not None:
+            neighbour.lives()
         return self._belongs(address)
 
     async def pump(self) -> None:
@@ -240,8 +240,8 @@ class ZmqTransport:
         looking, self._looking = self._looking, None
         if looking is not None:
             await looking.close()
-        for there in list(self._others.values()):
-            there.close()
+        for neighbour in list(self._others.values()):
+            neighbour.close()
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
             inbox.close()
@@ -257,26 +257,26 @@ class ZmqTransport:
 
     def _known(self) -> set[bytes]:
         """The senders that this node has links to, and so knows."""
-        links = (link for there in self._others.values() for link in there.links)
+        links = (link for each in self._others.values() for link in each.links)
         return {sender_of(link.run) for link in links}
 
-    def _there(self, address: str) -> There:
+    def _neighbour(self, address: str) -> ZmqNeighbour:
         """The node at an address."""
-        there = self._others.get(address)
-        if there is None:
+        neighbour = self._others.get(address)
+        if neighbour is None:
             endpoint, run = split_run(address)
-            there = self._others[address] = There(
+            neighbour = self._others[address] = ZmqNeighbour(
                 endpoint,
                 run,
                 dealer=self._dealer,
                 ids=self._link_ids,
                 timeout=self._timeout,
-                over=lambda there: self._over(address, there),
+                over=lambda neighbour: self._over(address, neighbour),
             )
-        return there
+        return neighbour
 
-    def _over(self, address: str, there: There) -> None:
-        if self._others.get(address) is there:
+    def _over(self, address: str, neighbour: ZmqNeighbour) -> None:
+        if self._others.get(address) is neighbour:
             del self._others[address]
 
     def _dealer(self) -> zmq.Socket[bytes]:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from civitas.cluster.frames import Kind
 from civitas.cluster.peers import Peer
 
-__all__ = ["Tidings"]
+__all__ = ["Receipts"]
 
 
-class Tidings:
+class Receipts:
     """Tells other nodes what this one has and what it is finished with: in the next turn of the loop, all at once.
 
     Args:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from civitas.message import new_id
 
-__all__ = ["HeldAtRoot"]
+__all__ = ["MonitorsAtRoot"]
 
 
-class HeldAtRoot:
+class MonitorsAtRoot:
     """What the agents of one process watch elsewhere."""
 
     def __init__(self) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sized
+from typing import Any
 
 from civitas.node.gauges import gauges_of, states_of
-from civitas.node.logs import logging_agent
 from civitas.node.registry import Registry
+from civitas.process import current_agent, current_message
 from civitas.telemetry import names
-from civitas.telemetry.logs import come_from
+from civitas.telemetry.logs import come_from, where_from
 from civitas.telemetry.tracing import Tracing
 
-__all__ = ["Beat"]
+__all__ = ["NodeTelemetry"]
 
 _LOOK = 1.0
 """Seconds between two looks for providers that the application has set up meanwhile."""
@@ -20,7 +21,7 @@ _MEASURE = 0.1
 """Seconds between two measurements of the loop's lag, while somebody wants them."""
 
 
-class Beat:
+class NodeTelemetry:
     """Notices the application's providers, measures how late the event loop comes, and lets gauges be looked at.
 
     Args:
@@ -47,7 +48,7 @@ class Beat:
         gauges.update(gauges_of(name, registry, asks))
         gauges.setdefault(names.NODE_STATE, lambda: states_of({name: "up"}))
         tracing.metrics.looks = True
-        come_from(logging_agent)
+        come_from(_logging_agent)
         self._wait()
 
     def end(self) -> None:
@@ -67,3 +68,20 @@ class Beat:
             self._looked = now
             self._tracing.look()
         self._wait()
+
+
+def _logging_agent() -> dict[str, Any]:
+    """For log records: the agent whose code runs here, what it handles, and where; nothing outside of agents."""
+    agent = current_agent.get(None)
+    if agent is None:
+        return {}
+    found: dict[str, Any] = {names.AGENT_NAME: agent.name}
+    if (node := agent._civitas_node) is not None:
+        found[names.NODE_NAME] = node.name
+    message = current_message.get(None)
+    if message is None:
+        return found
+    if message.conversation is not None:
+        found[names.CONVERSATION] = message.conversation
+    found.update(where_from(message.headers))
+    return found

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from civitas.events import Event
 from civitas.node.events import Events
 
-__all__ = ["pass_on"]
+__all__ = ["report_events"]
 
-_PASSED_ON = (
+_REPORTED = (
     "dead_letter",
     "started",
     "crashed",
@@ -21,7 +21,7 @@ _PASSED_ON = (
 )
 
 
-def pass_on(events: Events, tell_root: Callable[..., None]) -> None:
+def report_events(events: Events, tell_root: Callable[..., None]) -> None:
     """Tell the root what is reported here from now on."""
 
     def tell(event: Event) -> None:
@@ -29,5 +29,5 @@ def pass_on(events: Events, tell_root: Callable[..., None]) -> None:
             "event", event.type, event.name, event.node, event.reason, event.message, event.time
         )
 
-    for event_type in _PASSED_ON:
+    for event_type in _REPORTED:
         events.on(event_type, tell)

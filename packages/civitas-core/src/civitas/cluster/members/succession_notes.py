@@ -1,11 +1,11 @@
-"""`Legacy`: what a root that leads notes for the one that may take over from it."""
+"""`SuccessionNotes`: what a root that leads notes for the one that may take over from it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
 
-__all__ = ["LeftMember", "Legacy"]
+__all__ = ["LeftMember", "SuccessionNotes"]
 
 _MOST_ROOTS = 16
 _MOST_ASKS = 10_000
@@ -34,7 +34,7 @@ class LeftMember:
 
 
 @dataclass(frozen=True, slots=True)
-class Legacy:
+class SuccessionNotes:
     """What a root leaves.
 
     Attributes:
@@ -63,7 +63,7 @@ class Legacy:
         return json.dumps({"members": members, **more}).encode()
 
     @classmethod
-    def of(cls, raw: bytes) -> Legacy:
+    def of(cls, raw: bytes) -> SuccessionNotes:
         """What was noted; nothing if it cannot be read, as it is of another version."""
         try:
             found = json.loads(raw) if raw else {}

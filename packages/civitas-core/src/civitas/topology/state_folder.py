@@ -1,30 +1,39 @@
-"""Where a running system is found on this machine: its state folder."""
+"""The state folder of a system: where it is on this machine, who may use it, and what is in it."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import secrets
 import stat
 import sys
 import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from civitas.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from civitas.topology.grammar import Topology
+from civitas.topology.grammar import Topology
+from civitas.transport import Place
 
 __all__ = [
     "check_state_folder",
     "folder_of",
+    "kept_token",
     "open_state_folder",
+    "place_of",
     "socket_of",
     "state_folder",
     "window_of",
     "windows_in",
+    "windows_of",
 ]
 
+logger = logging.getLogger("civitas")
+
+_TOKEN = "token"  # noqa: S105  (a file)
+"""The file with the token of the system."""
 _LONGEST_PATH = 103
 """Bytes in the path of a socket, on the stricter of the systems we run on."""
 
@@ -152,3 +161,60 @@ def _own_temporary_folder() -> Path:
         raise ConfigurationError(
             "there is no folder for temporary files; set XDG_STATE_HOME to a folder of your own"
         ) from error
+
+
+def windows_of(topology: Topology) -> Path | None:
+    """The folder for the windows of this system's processes; None if there is none, as no command runs the system."""
+    folder = folder_of(topology)
+    if folder is None or not folder.is_dir():
+        return None
+    try:
+        check_state_folder(folder)
+    except ConfigurationError as error:  # everything else works without
+        logger.warning(
+            "nobody can look into this process while its event loop is blocked: %s", error
+        )
+        return None
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _StateFolder:
+    """The state folder of the system `name` that the topology `file` describes."""
+
+    name: str
+    file: Path
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return state_folder(self.name, self.file)
+
+    def open(self) -> Path:
+        """Make it, or check that it is private to this user."""
+        open_state_folder(self.path)
+        return self.path
+
+
+def place_of(topology: Topology) -> Place | None:
+    """The place of a system; None for a topology that is not a file."""
+    file = topology.source.file
+    return None if file is None else _StateFolder(topology.name, Path(file))
+
+
+def kept_token(place: Place) -> str:
+    """The token of a system that is kept in its place, made by whichever process comes first.
+
+    Raises:
+        ConfigurationError: The place is not private to this user.
+    """
+    file = place.open() / _TOKEN
+    if not file.exists():
+        fresh = file.with_name(f"{_TOKEN}.{secrets.token_hex(4)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            os.link(fresh, file)  # unlike a rename it replaces nothing
+        fresh.unlink()
+    return file.read_text()

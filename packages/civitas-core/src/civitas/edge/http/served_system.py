@@ -12,10 +12,10 @@ from civitas.process import Messenger
 if TYPE_CHECKING:
     from civitas.runs import RunInfo, RunStatus
 
-__all__ = ["Behind", "agents_of"]
+__all__ = ["ServedSystem", "agents_of"]
 
 
-class Behind(Messenger):
+class ServedSystem(Messenger):
     """The system, as a `Runtime` offers it: whom one talks to, and what one may look at."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Behind(Messenger):
 
 
 def agents_of(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The agents and pools in what `Behind.tree` says, not the conversations of a pool."""
+    """The agents and pools in what `ServedSystem.tree` says, not the conversations of a pool."""
     if tree["kind"] in ("agent", "conversation_pool"):
         yield tree
         return

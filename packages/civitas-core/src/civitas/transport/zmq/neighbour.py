@@ -1,4 +1,4 @@
-"""`There`: the node at an address, as this one sees it."""
+"""`ZmqNeighbour`: the node at an address, as this one sees it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from civitas.transport.node_watch import NodeWatch
 from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.pulse import Pulse
 
-__all__ = ["There"]
+__all__ = ["ZmqNeighbour"]
 
 log = logging.getLogger("civitas.transport")
 
 
-class There:
+class ZmqNeighbour:
     """The node at an address: its pulse, the links to it, and who watches it.
 
     Args:
@@ -37,7 +37,7 @@ class There:
         dealer: Callable[[], zmq.Socket[bytes]],
         ids: Iterator[bytes],
         timeout: float,
-        over: Callable[[There], None],
+        over: Callable[[ZmqNeighbour], None],
     ) -> None:
         self.links: set[ZmqLink] = set()
         self.detour: Detour | None = None
