@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from civitas.cli.console import stdout
+from civitas.cli.console import is_agreed, stdout
 from civitas.cli.failures import Refused, say
 from civitas.cli.letters import Facts, LetterPlace, opened_letters
 from civitas.cli.payloads import json_text, print_payload
@@ -131,20 +130,14 @@ def drop_letters(topology: Path, chosen: Chosen, *, yes: bool) -> None:
             if not found:
                 print(f"{topology}: no dead letters{_those(chosen)}")
                 return
-            if not yes and not _agreed(topology, len(found)):
+            what = f"{count(len(found), 'dead letter')} of {topology}, with the messages in them"
+            if not yes and not is_agreed(what):
                 print("nothing was removed")
                 return
             dropped = [each for where, each in found if await where.drop(each["number"])]
         print(f"{topology}: {count(len(dropped), 'dead letter')} removed")
 
     asyncio.run(work())
-
-
-def _agreed(topology: Path, number: int) -> bool:
-    what = f"{count(number, 'dead letter')} of {topology}, with the messages in them"
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Refused(f"this removes {what}. There is nobody here to ask; confirm with --yes")
-    return input(f"Remove {what}? [y/N] ").strip().lower() in ("y", "yes")
 
 
 async def _found(

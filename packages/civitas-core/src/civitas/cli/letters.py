@@ -16,7 +16,7 @@ from civitas.control import ControlClient, NotRunning, state_folder
 from civitas.control.client import RemoteError
 from civitas.errors import ConfigurationError
 from civitas.node.dead.info import info_of
-from civitas.node.dead.letters import message_of
+from civitas.node.dead.kept import KeptLetter
 from civitas.node.dead.saved import SavedLetter, drop_letter, read_letters
 from civitas.plugins import PluginManager
 from civitas.topology import Links, load_part
@@ -113,7 +113,7 @@ class _InStore:
     async def list(self, agent: str, reason: str, *, payload: bool) -> list[Facts]:
         found = [each.letter for each in await self._saved()]
         return [
-            asdict(info_of(each.number, each.reason, each.time, each.message, payload=payload))
+            _facts(each, payload)
             for each in found
             if agent in ("", each.agent) and reason in ("", each.reason)
         ]
@@ -179,7 +179,5 @@ async def _own(file: Path, stack: AsyncExitStack) -> LetterPlace:
         return _InStore(stored.store, load_part(file, "name").name)
 
 
-def _facts(letter: DeadLetter, payload: bool) -> Facts:
-    message = message_of(letter)
-    told = info_of(letter.number, letter.reason, letter.time, message, payload=payload)
-    return asdict(told)
+def _facts(letter: KeptLetter | DeadLetter, payload: bool) -> Facts:
+    return asdict(info_of(letter, payload=payload))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
-from civitas.cli.failures import Refused, say
+from civitas.cli.console import is_agreed
+from civitas.cli.failures import say
 from civitas.cli.payloads import print_payload
 from civitas.cli.stored import Transcript, few, on_one_line, opened, plain
 from civitas.cli.trees import count
@@ -101,7 +101,8 @@ def clear_values(
             if not keys:
                 print(f"{topology}: {there.nothing(prefix)}")
                 return
-            if not yes and not _agreed(topology, keys):
+            what = f"{count(len(keys), 'key')} of {topology}: {few(keys)}"
+            if not yes and not is_agreed(what):
                 print("nothing was removed")
                 return
             for each in keys:
@@ -114,10 +115,3 @@ def clear_values(
             )
 
     asyncio.run(work())
-
-
-def _agreed(topology: Path, keys: list[str]) -> bool:
-    what = f"{count(len(keys), 'key')} of {topology}: {few(keys)}"
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Refused(f"this removes {what}. There is nobody here to ask; confirm with --yes")
-    return input(f"Remove {what}? [y/N] ").strip().lower() in ("y", "yes")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from civitas.cluster.durable.letter_box import BrokerLetters
 from civitas.errors import ConfigurationError, UnknownDeadLetter
 from civitas.events import DeadLetterReason
@@ -12,7 +10,7 @@ from civitas.node import Node
 from civitas.node.acting import Actions
 from civitas.node.dead.info import DeadLetterInfo, info_of
 from civitas.node.dead.kept import KeptLetter
-from civitas.node.dead.letters import again, message_of
+from civitas.node.dead.letters import again
 from civitas.node.dead.saved import SavedLetters
 from civitas.node.requests import keeps_runs
 from civitas.process.choosing import choose
@@ -70,10 +68,10 @@ class DeadLetters:
         found = []
         if (broker := self._broker()) is not None:
             found = [
-                _info_of(each, payload=payload) async for each in broker.all(agent or "", chosen)
+                info_of(each, payload=payload) async for each in broker.all(agent or "", chosen)
             ]
         return found + [
-            _info(each, payload=payload)
+            info_of(each, payload=payload)
             for each in self._kept.all()
             if agent in (None, each.agent) and chosen in ("", each.reason)
         ]
@@ -87,10 +85,7 @@ class DeadLetters:
         Raises:
             UnknownDeadLetter: It is not there.
         """
-        letter = await self._find(key)
-        if isinstance(letter, KeptLetter):
-            return _info(letter, payload=True)
-        return _info_of(letter, payload=True)
+        return info_of(await self._find(key), payload=True)
 
     async def replay(self, key: int | str) -> None:
         """Put a message into the mailbox of its agent again, and forget the dead letter.
@@ -179,12 +174,3 @@ class DeadLetters:
             message = message.replaced(run_name=None)
         if not cell.entry.offer(message):
             await cell.entry.put(message, _PATIENCE)
-
-
-def _info(letter: KeptLetter, *, payload: bool) -> DeadLetterInfo:
-    return info_of(letter.number, letter.reason, letter.time, letter.message, payload=payload)
-
-
-def _info_of(letter: DeadLetter, *, payload: bool) -> DeadLetterInfo:
-    message: Any = message_of(letter)
-    return info_of(letter.number, letter.reason, letter.time, message, payload=payload)

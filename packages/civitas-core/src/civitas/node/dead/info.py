@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from civitas.message import Message
 from civitas.message.envelope import REPLAY
-from civitas.node.dead.letters import agent_of
+from civitas.node.dead.kept import KeptLetter
+from civitas.node.dead.letters import agent_of, message_of
+from civitas.transport.dead_letters import DeadLetter
 
 __all__ = ["DeadLetterInfo", "info_of"]
 
@@ -51,15 +52,14 @@ class DeadLetterInfo:
     payload: Any = field(default=None, repr=False)
 
 
-def info_of(
-    number: int, reason: str, time: float, message: Message, *, payload: bool
-) -> DeadLetterInfo:
-    """What is known of the dead letter that a message became."""
+def info_of(letter: KeptLetter | DeadLetter, *, payload: bool) -> DeadLetterInfo:
+    """What is known of a dead letter, whoever keeps it."""
+    message: Any = letter.message if isinstance(letter, KeptLetter) else message_of(letter)
     return DeadLetterInfo(
-        number=number,
-        agent=agent_of(message, reason),
-        reason=reason,
-        time=time,
+        number=letter.number,
+        agent=agent_of(message, letter.reason),
+        reason=letter.reason,
+        time=letter.time,
         id=message.id,
         type=message.type,
         sender=message.sender,
