@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import fnmatch
 import importlib
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from civitas.frameworks import Outcome
-from civitas.frameworks.outcomes import OUTCOMES, is_placed
+from civitas.frameworks.outcomes import _DETERMINISTIC, OUTCOMES, _placed
 
 _CLASS = re.compile(r"^\s*class (\w+)\(([^)]*)\):", re.MULTILINE)
 
@@ -71,6 +72,18 @@ def public(own: Mapping[str, Outcome]) -> dict[Outcome, list[str]]:
         if bare != "*" and not bare.startswith("_"):
             found.setdefault(outcome, []).append(bare)
     return {outcome: sorted(names, key=str.lower) for outcome, names in found.items()}
+
+
+def is_placed(kind: type[Exception], own: Mapping[str, Outcome]) -> bool:
+    """Whether somebody decided what `kind` means: an entry, an HTTP status that it has, or what Python says of it."""
+    full = f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        full in own
+        or full in OUTCOMES
+        or _placed(kind, own) is not Outcome.UNKNOWN
+        or any("status_code" in inspect.get_annotations(each) for each in kind.__mro__)
+        or issubclass(kind, (*_DETERMINISTIC, Warning))
+    )
 
 
 def unplaced(own: Mapping[str, Outcome], *packages: str) -> list[str]:

@@ -24,9 +24,9 @@ from civitas.errors import (
     StateStoreError,
 )
 from civitas.frameworks import Outcome
-from civitas.frameworks.outcomes import OUTCOMES, is_placed, outcome_of
+from civitas.frameworks.outcomes import OUTCOMES, outcome_of
 from civitas.frameworks.retries import retry_after
-from tests.core.frameworks.exceptions import public, shown
+from tests.core.frameworks.exceptions import is_placed, public, shown
 
 
 class Failed(Exception):

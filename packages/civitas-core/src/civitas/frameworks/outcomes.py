@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import Any
 
 from civitas.frameworks.soundness import is_of_database, is_unsound
 
-__all__ = ["LIBRARIES", "OUTCOMES", "Outcome", "chain", "is_placed", "outcome_of"]
+__all__ = ["LIBRARIES", "OUTCOMES", "Outcome", "chain", "outcome_of"]
 
 
 class Outcome(StrEnum):
@@ -158,18 +157,6 @@ def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
         if told is not None and (told is not Outcome.UNKNOWN or each is kind):
             return told
     return Outcome.UNKNOWN
-
-
-def is_placed(kind: type[Exception], own: Mapping[str, Outcome]) -> bool:
-    """Whether somebody decided what `kind` means: an entry, an HTTP status that it has, or what Python says of it."""
-    full = f"{kind.__module__}.{kind.__qualname__}"
-    return (
-        full in own
-        or full in OUTCOMES
-        or _placed(kind, own) is not Outcome.UNKNOWN
-        or any("status_code" in inspect.get_annotations(each) for each in kind.__mro__)
-        or issubclass(kind, (*_DETERMINISTIC, Warning))
-    )
 
 
 def _is_deterministic(error: BaseException) -> bool:

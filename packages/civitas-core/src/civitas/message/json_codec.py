@@ -1,4 +1,4 @@
-"""JSON with the payload rules of `civitas.message.payload`.
+"""Payloads in JSON: what it has no form for is tagged.
 
 What JSON has no form for is an object with one key, ``$civitas``, which names the form, and ``value``: bytes, a
 datetime, a map whose keys are not all text. A dict of a user that has that very key is written as such a map.
@@ -7,33 +7,15 @@ datetime, a map whose keys are not all text. A dict of a user that has that very
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from civitas.message.payload import to_plain
-
-__all__ = ["decode_json", "encode_json", "tag", "untag"]
+__all__ = ["tag", "untag"]
 
 _TAG = "$civitas"
-
-
-def encode_json(value: Any, path: str = "payload") -> bytes:
-    """Encode `value` as JSON in UTF-8.
-
-    Raises:
-        PayloadError: It cannot be sent; names the path.
-    """
-    tagged = tag(to_plain(value, path))
-    return json.dumps(tagged, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def decode_json(raw: bytes) -> Any:
-    """Decode what `encode_json` made."""
-    return untag(json.loads(raw))
 
 
 def tag(value: Any) -> Any:
