@@ -12,7 +12,7 @@ from civitas.cluster.words import FRAMES
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.message.large import LARGE, Buffer
 from civitas.transport.contract import CutOff, Transport
-from civitas.transport.seldom import Seldom
+from civitas.transport.throttled_log import ThrottledLog
 
 __all__ = ["Door", "Take"]
 
@@ -52,7 +52,7 @@ class Door:
         self._takes: dict[int, Take] = {int(kind): take for kind, take in takes.items()}
         self._meets = meets
         self._belongs = belongs
-        self._turned_away = Seldom(logger)
+        self._turned_away = ThrottledLog(logger)
         self._unreadable = unreadable
         self._hears_of_outages: CutOff | None = None
 

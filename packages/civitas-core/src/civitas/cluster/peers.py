@@ -11,8 +11,8 @@ from civitas.cluster.frames import Kind, packed, packed_large
 from civitas.cluster.seal import Seal
 from civitas.errors import ConfigurationError
 from civitas.message.large import Large
+from civitas.transport.carrier import shortfall
 from civitas.transport.contract import CuttingLink, Link, Transport, Watch
-from civitas.transport.shortfall import shortfall
 
 __all__ = ["Peer", "Peers", "one_that_is_gone", "reach", "way_to"]
 

@@ -153,9 +153,7 @@ class Node(Router):
         self._withdrawals = Withdrawals(self.loop, self.turns, self.runs)
         self._handover = Handover(self.loop)
         self.glances = Glances(self.registry, self.asks)
-        self._telemetry = NodeTelemetry(
-            self.name, self.loop, self.tracing, self.registry, self.asks
-        )
+        self._figures = NodeTelemetry(self.name, self.loop, self.tracing, self.registry, self.asks)
         tell = partial(self.event, "blocked")
         self._blocking = BlockWatch(self.name, self.loop, self.tracing.metrics, tell)
         self.held_for = self._blocking.held
@@ -164,7 +162,7 @@ class Node(Router):
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         if self.runs is not None:
             await self.runs.close()
-        for each in (self._telemetry, self._blocking, self.slow_starts):
+        for each in (self._figures, self._blocking, self.slow_starts):
             each.end()
         self.asks.close()
         if self._forgetting:

@@ -16,6 +16,7 @@ from civitas.supervision import Supervisor
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from civitas.launch import Hold
     from civitas.process import AgentProcess
     from civitas.topology import Topology
 
@@ -38,7 +39,7 @@ class Configured:
     keywords: dict[str, Any]
     edges: Sequence[Edge]
     owns_store: bool
-    holds: Any
+    holds: Sequence[Hold]
 
 
 def configured(

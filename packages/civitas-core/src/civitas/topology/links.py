@@ -33,9 +33,9 @@ from civitas.transport import (
     check_transport,
     unknown_transport,
 )
+from civitas.transport.carrier import shortfall
 from civitas.transport.dead_letters import DeadLetterBox, KeepsDeadLetters
 from civitas.transport.mailboxes import Keeping
-from civitas.transport.shortfall import shortfall
 
 __all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
 

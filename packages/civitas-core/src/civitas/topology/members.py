@@ -6,10 +6,11 @@ import logging
 import sys
 from collections.abc import Collection, Mapping
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from civitas.cluster.lent.store import RemoteStore
 from civitas.errors import ConfigurationError
+from civitas.launch import HangWatchdog
 from civitas.models import TracedModel
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
@@ -111,16 +112,6 @@ def _path_of(name: str, kind: type[AgentProcess]) -> str:
     return path
 
 
-class Pausing(Protocol):
-    """What watches the event loop of a process."""
-
-    def pause(self) -> None:
-        """Stop watching for a while."""
-
-    def resume(self) -> None:
-        """Go on."""
-
-
 class AgentMaker:
     """Makes the agents of one OS process, each when it is first started.
 
@@ -137,7 +128,7 @@ class AgentMaker:
         topology: Topology,
         agent_classes: Mapping[str, str],
         plugins: PluginManager,
-        watchdog: Pausing,
+        watchdog: HangWatchdog,
         transport: str | None,
     ) -> None:
         self.topology = topology

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 
 from civitas.message.large import Buffer
 from civitas.transport.batches import Ack, Batch
-from civitas.transport.seldom import Seldom
+from civitas.transport.throttled_log import ThrottledLog
 from civitas.transport.window import ReceiveWindow
 
 __all__ = ["NatsInbox"]
@@ -46,7 +46,7 @@ class NatsInbox:
         self._frames: deque[Buffer] = deque()
         self._turn: asyncio.Handle | None = None
         self._over = False
-        self._no_batches = Seldom(log)
+        self._no_batches = ThrottledLog(log)
 
     def arrived(self, _: bytes, reply: bytes, raw: bytes, __: bytes) -> None:
         """Take a message of the server's. What came first in a turn of the loop is handed over at once."""

@@ -14,8 +14,8 @@ import zmq
 
 from civitas.message.large import Buffer
 from civitas.transport.batches import Batch, Mark
-from civitas.transport.seldom import Seldom
 from civitas.transport.standing import Belongs
+from civitas.transport.throttled_log import ThrottledLog
 from civitas.transport.window import ReceiveWindow
 from civitas.transport.zmq.looking import look_in
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
@@ -74,8 +74,8 @@ class Inbox:
         self._arrived: deque[Buffer] = deque()
         self._more: asyncio.Handle | None = None
         self._over = False
-        self._no_batches = Seldom(log)
-        self._refusals = Seldom(log)
+        self._no_batches = ThrottledLog(log)
+        self._refusals = ThrottledLog(log)
         # If there are keys, one without them sees as soon as we do that it does not get in.
         failures = REFUSED | HUNG_UP if socket.mechanism == zmq.CURVE else REFUSED
         self._monitor = SocketMonitor(socket, failures, self._refused)

@@ -12,7 +12,7 @@ import zmq
 from civitas.message.large import LARGE, Large
 from civitas.transport.batches import Ack
 from civitas.transport.contract import MAX_FRAME, Detour, check_frame
-from civitas.transport.seldom import Seldom
+from civitas.transport.throttled_log import ThrottledLog
 from civitas.transport.window import SendWindow
 from civitas.transport.zmq.inbox import BYTES_IN_A_TURN
 from civitas.transport.zmq.monitor import SocketMonitor
@@ -56,7 +56,7 @@ class ZmqLink:
         self._pending = False  # whether a turn is coming that will send
         self._more: asyncio.Handle | None = None  # that turn, where this one was long enough
         self._connected_before = False
-        self._no_answers = Seldom(log)
+        self._no_answers = ThrottledLog(log)
         self._over = False
         self._detour: Detour | None = None  # where batches go when there is no connection any more
         self._monitor = SocketMonitor(socket, zmq.Event.HANDSHAKE_SUCCEEDED, self._connected)

@@ -1,4 +1,4 @@
-"""`Seldom`: a line of log for what others can make happen as often as they like."""
+"""`ThrottledLog`: a line of log for what others can make happen as often as they like."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Seldom"]
+__all__ = ["ThrottledLog"]
 
 _EVERY = 60.0
 """Seconds between two lines."""
 
 
-class Seldom:
+class ThrottledLog:
     """Logs the first of a kind at once, and then one line a minute that says how many there were.
 
     Args:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from civitas.transport.seldom import Seldom
+from civitas.transport.throttled_log import ThrottledLog
 
 
 @pytest.mark.promise(id="SEM-1177")
@@ -14,7 +14,7 @@ def test_the_first_is_logged_at_once_then_a_line_a_minute_with_how_many_there_we
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = 0.0
-    seldom = Seldom(logging.getLogger("civitas"), now=lambda: now)
+    seldom = ThrottledLog(logging.getLogger("civitas"), now=lambda: now)
     for n in range(180_001):
         now = n / 1000
         seldom.warn("number %d", n)
