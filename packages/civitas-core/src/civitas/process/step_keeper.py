@@ -12,7 +12,7 @@ from civitas.process.current import current_message
 from civitas.process.options import Delivery
 from civitas.process.step_gate import StepGate
 from civitas.process.steps import Probe, Steps
-from civitas.process.user_code import call
+from civitas.process.user_code import call, is_async
 from civitas.tools import FunctionTool, ToolRegistry
 
 if TYPE_CHECKING:
@@ -61,13 +61,17 @@ class StepKeeper:
         asked = None if probe is None else partial(call, self._node, probe)
         gate, name = self._gate(), self._agent.name
         await gate.enter(name)
-        work = partial(call, self._node, function, *args)
         with gate.at_work(name):
-            if note is None:
-                return await steps.run(key, work, asked)
-            taken = progress.trail.begins(note.kind, note.name)
+            taken = None if note is None else progress.trail.begins(note.kind, note.name)
+            here = None
+            store = steps.in_threads if probe is None else None
+            if store is not None and not is_async(function):
+                here = steps.in_thread(key, function, taken, store)
+            work = partial(call, self._node, here or function, *args)
+            if taken is None:
+                return await steps.run(key, work, asked, here=here)
             try:
-                result = await steps.run(key, work, asked, note, taken)
+                result = await steps.run(key, work, asked, note, taken, here)
             except BaseException as error:
                 taken.ends(error)
                 raise

@@ -13,6 +13,7 @@ from civitas.message import decode, encode
 from civitas.message.envelope import shown
 from civitas.process.ambiguous import Happened, NobodyKnows, happened
 from civitas.process.open_calls import OpenCalls
+from civitas.process.step_in_thread import StepInThread, Writes, writes_in_thread
 from civitas.state import LongRecord
 from civitas.state.in_order import is_piece, write_in_order
 from civitas.state.patience import patiently, saved_under
@@ -112,12 +113,14 @@ class Steps:
         probe: Callable[[], Awaitable[Any]] | None = None,
         note: CallNote | None = None,
         taken: StepTaken | None = None,
+        here: StepInThread | None = None,
     ) -> Any:
         """The recorded result under `key`, or that of `work`, recorded before this returns.
 
         With a `probe`, it is recorded that `work` begins, too; where an earlier try did not come to its end, `probe`
         is asked before `work` is begun again. With a `note`, that is recorded of a call that the agent is to ask about.
-        `taken` learns how large the result is, and whether it was recorded before.
+        `taken` learns how large the result is, and whether it was recorded before. `here` is what `work` calls, if that
+        may record the result itself.
         """
         where = self._prefix + key
         recorded = await self.recorded(key)
@@ -127,13 +130,38 @@ class Steps:
             done = await _asked(key, probe) if recorded is not None and probe is not None else None
             if done is None and recorded is None and probe is not None:
                 await self._record(where, {_BEGUN: True})
-            found = await work() if done is None else done.result
-            result = _as_read(key, found, taken)
-            await self._record(where, result)
+            try:
+                found = await work() if done is None else done.result
+            except BaseException:
+                if here is not None:
+                    here.leave()
+                raise
+            result = here.result if here is not None else None
+            if result is None:
+                result = _as_read(key, found, taken)
+            if here is None or not here.recorded:
+                await self._record(where, result)
             recorded = result
         elif taken is not None:
             taken.recorded, taken.bytes = True, _size_of(recorded)
         return recorded["result"]
+
+    @property
+    def in_threads(self) -> Writes | None:
+        """Where the thread of a plain `def` records its result; None if it cannot."""
+        return writes_in_thread(self._store) if self._ambiguity is None else None
+
+    def in_thread(
+        self, key: str, function: Callable[..., Any], taken: StepTaken | None, store: Writes
+    ) -> StepInThread:
+        """What to call in place of a plain `def`, for `run`."""
+        as_recorded = partial(_as_read, key, taken=taken)
+        return StepInThread(function, as_recorded, self._prefix + key, store, self._goes_alone)
+
+    def _goes_alone(self) -> bool:
+        """Whether nothing is to be recorded with the next step."""
+        owes = self._progress is not None and (self._progress.owes or self._paying.locked())
+        return not owes and not self._brought
 
     async def _record(self, where: str, value: dict[str, Any]) -> None:
         progress = self._progress

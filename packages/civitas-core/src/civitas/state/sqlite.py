@@ -24,6 +24,8 @@ from civitas.state.values import decode_value, encode_changes, encode_value
 if TYPE_CHECKING:
     import aiosqlite
 
+    from civitas.state.sqlite_shared import SharedConnection
+
 __all__ = ["SQLiteStateStore"]
 
 _READ_AT_ONCE = 500  # keys
@@ -70,6 +72,7 @@ class SQLiteStateStore:
         self._busy_timeout = busy_timeout
         self._log = ShortLog(self.path)
         self._connection: aiosqlite.Connection | None = None
+        self._shared: SharedConnection | None = None  # the same, for other threads than its own
         self._file: os.stat_result | None = None  # what the connection has opened
         self._opening: asyncio.Task[aiosqlite.Connection] | None = None
         self._groups = Groups(self._commit, self._problem)
@@ -114,6 +117,35 @@ class SQLiteStateStore:
             StateStoreError: It was not saved.
         """
         await self._write([(check_key(key), encode_value(value), next(self._revisions), None)])
+
+    def _may_set_in_thread(self) -> bool:
+        """Whether `_set_in_thread` is worth a try: with others that write at the same time `set` shares a commit."""
+        return self._shared is not None and self._groups.lone and not self._closed
+
+    def _set_in_thread(
+        self, key: str, value: Callable[[], Mapping[str, Any]], may: Callable[[], bool]
+    ) -> bool:
+        """Store what `value` makes, in the thread that calls this, if nobody else writes and `may` allows it then.
+
+        Returns:
+            Whether it is on the disk. If not, call `set`, which does it, or says why it cannot be done.
+
+        Raises:
+            PayloadError: As for `set`.
+        """
+        shared = self._shared
+        if shared is None or not self._may_set_in_thread() or not self._log.is_short():
+            return False
+        row = check_key(key), encode_value(value()), next(self._revisions)
+        try:
+            written = shared.execute_at_once(upsert(1), row, may)
+            if written:
+                self._check_file()
+        except Exception:
+            return False
+        if not written:
+            self._groups.meets_others()
+        return written
 
     async def compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> int:
         """Store `value` if what is there has this revision, 0 for nothing; return the new one.
@@ -163,6 +195,7 @@ class SQLiteStateStore:
         if self._opening is not None:
             await asyncio.wait({self._opening})
         connection, self._connection = self._connection, None
+        self._shared = None
         if connection is not None:
             await connection.close()
             # It has nothing more to do than to end.
@@ -291,7 +324,22 @@ class SQLiteStateStore:
         import aiosqlite
 
         make_ready(self.path)
-        connecting = aiosqlite.connect(self.path, isolation_level=None, timeout=0)
+        from civitas.state.sqlite_shared import SharedConnection
+
+        opened: list[SharedConnection] = []
+
+        class OurConnection(SharedConnection):
+            def __init__(self, *args: Any, **keywords: Any) -> None:
+                super().__init__(*args, **keywords)
+                opened.append(self)
+
+        connecting = aiosqlite.connect(
+            self.path,
+            isolation_level=None,
+            timeout=0,
+            check_same_thread=False,
+            factory=OurConnection,
+        )
         # A store that nobody closed must not keep the interpreter from ending.
         _thread(connecting).daemon = True
         connection = await connecting
@@ -301,7 +349,7 @@ class SQLiteStateStore:
         except BaseException:
             await connection.close()
             raise
-        self._connection = connection
+        self._connection, self._shared = connection, opened[0]
         return connection
 
     def _is_closed(self, key: str | None = None) -> StateStoreError:

@@ -11,6 +11,8 @@ __all__ = ["Groups", "PendingWrite", "Row"]
 
 # Rows of one statement: more gain nothing, and each size is a statement of its own in SQLite's cache.
 _LARGEST_GROUP = 240
+_LONE = 3
+"""After so many writes behind each other that had no company, the next will have none either."""
 
 Row: TypeAlias = "tuple[str, bytes | None, int | None, int | None]"
 """Key; encoded value, None to forget it; new revision, None to change nothing; the revision that must be there."""
@@ -55,8 +57,18 @@ class Groups:
         self._explain = explain
         self._pending: list[PendingWrite] = []
         self._writing = False
+        self._lone = 0  # how many groups there were behind each other with one write
         self._next: asyncio.Task[None] | None = None  # held, as the loop holds tasks weakly
         self._idle: asyncio.Future[None] | None = None
+
+    @property
+    def lone(self) -> bool:
+        """Whether nobody writes, and each of the last who did was alone; whichever thread looks."""
+        return not self._writing and self._lone >= _LONE
+
+    def meets_others(self) -> None:
+        """Somebody who was to be alone was not."""
+        self._lone = 0
 
     async def write(self, rows: Sequence[Row]) -> None:
         """Commit `rows`, together with what others write."""
@@ -111,6 +123,7 @@ class Groups:
                 break
             count += 1
         group = self._pending[:count]
+        self._lone = self._lone + 1 if count == 1 else 0
         del self._pending[:count]
         return group
 

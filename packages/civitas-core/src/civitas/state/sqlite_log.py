@@ -35,15 +35,24 @@ class ShortLog:
         Args:
             query: Runs a statement on a connection to the file.
         """
+        if self._is_long():
+            with suppress(Exception):  # if the file cannot be used, the write that follows says so
+                await query("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def is_short(self) -> bool:
+        """Whether there is nothing to do for `keep`; whichever thread asks."""
+        if self._is_long():
+            self._next = 0.0  # for that to find out again
+            return False
+        return True
+
+    def _is_long(self) -> bool:
         now = time.monotonic()
         if now < self._next:
-            return
+            return False
         self._next = now + _BETWEEN
         try:
             size = os.stat(self._log).st_size  # noqa: PTH116  # before many writes: Path's takes longer
         except FileNotFoundError:
-            return
-        if size <= _LONGEST:
-            return
-        with suppress(Exception):  # if the file cannot be used, the write that follows says so
-            await query("PRAGMA wal_checkpoint(TRUNCATE)")
+            return False
+        return size > _LONGEST
