@@ -70,6 +70,7 @@ BENCHMARKS = {
     "nats-ask": broker.ASK,
     "nats-asks": broker.ASKS,
     "nats-stored": broker.STORED,
+    "nats-read": broker.READ,
     "nats-handled": broker.HANDLED,
     "nats-recovery": broker.RECOVERY,
     "edge": edge.ASK,
