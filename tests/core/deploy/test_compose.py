@@ -67,7 +67,7 @@ def test_docker_compose_takes_the_file(everything: Path, civitas: Civitas) -> No
 
 @pytest.mark.promise(id="SEM-1823")
 def test_the_grace_period_holds_the_drain_and_the_longest_stop(everything: Path) -> None:
-    assert made(everything)["services"]["root"]["stop_grace_period"] == "70s"  # 20 + 45 + 5
+    assert made(everything)["services"]["root"]["stop_grace_period"] == "90s"  # 20 + 45 + 20 + 5
 
 
 def test_a_health_check_asks_the_edge_where_there_is_one(everything: Path) -> None:

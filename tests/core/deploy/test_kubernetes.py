@@ -70,7 +70,7 @@ def test_every_variable_is_a_reference_to_a_secret(
 @pytest.mark.promise(id="SEM-1823")
 def test_a_pod_has_the_time_of_its_drain_and_goes_when_others_know(everything: Path) -> None:
     pod = made(everything)["Deployment", "research-team-root"]["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] == 75  # 5 before SIGTERM, 20 + 45 + 5 from there
+    assert pod["terminationGracePeriodSeconds"] == 95  # 5 + 20 + 45 + 20 + 5
     before = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
     assert before == ["sleep", "5"]
 

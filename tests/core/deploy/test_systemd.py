@@ -50,7 +50,7 @@ def test_a_unit_runs_this_installation_and_tells_systemd(everything: Path) -> No
         str(everything),
     ]
     assert {"Type=notify", "NotifyAccess=main", "WatchdogSec=30", "KillMode=mixed"} <= set(lines)
-    assert "TimeoutStopSec=70" in lines
+    assert "TimeoutStopSec=90" in lines
     assert "EnvironmentFile=/etc/civitas/research-team.env" in lines  # EDGE_TOKEN has no default
 
 

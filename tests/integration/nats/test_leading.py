@@ -52,6 +52,7 @@ async def test_one_root_leads_and_another_takes_over_within_5_seconds_of_its_kil
 
 @pytest.mark.promise(id="SEM-1483")
 @pytest.mark.promise(id="SEM-1491")
+@pytest.mark.promise(id="SEM-1816")
 async def test_a_leader_that_is_stopped_hands_over_at_once_and_a_root_that_waits_ends_with_0(
     jetstream: NatsServer, tmp_path: Path
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -195,6 +196,7 @@ class _Program:
         ended = asyncio.create_task(self._runtime.wait())
         ends: set[asyncio.Future[Any]] = {ended, stop, door.successor}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        began, drain_timeout = time.monotonic(), self._runtime.drain_timeout
         if not ended.done() and not stop.done():
             self._vitals.stopping()
             self._mark_passing()
@@ -204,7 +206,8 @@ class _Program:
                 self._mark_passing()
             await self._runtime.stop()
         if self._runtime._node.next_program.forward is not None:
-            await door.answered(self._runtime.drain_timeout)
+            # With the agents at rest, and the answers of the next root, no longer than whoever stops this one expects.
+            await door.answered(max(0.0, began + 2 * drain_timeout - time.monotonic()))
         await ended
         self._reporter.line("stopped", self._runtime.name, "")
         return 0

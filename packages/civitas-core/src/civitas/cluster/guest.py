@@ -15,13 +15,14 @@ from civitas.cluster.looking import look_from_afar
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
-from civitas.errors import NodeDown
-from civitas.message import decode, encode
+from civitas.errors import DeliveryError, NodeDown
+from civitas.message import Message, decode, encode, loads
 from civitas.node.inspecting import Seen
+from civitas.process.failures import load_error
 from civitas.transport.contract import Transport
 from civitas.transport.presence import is_absent
 
-__all__ = ["Guest"]
+__all__ = ["Guest", "read_answer"]
 
 _NAME = "the command line"
 """What it is called where a root of another version refuses it; no process can have that name."""
@@ -126,6 +127,17 @@ class Guest:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
 
+    async def answer_to(self, id: str) -> Message | DeliveryError:
+        """The answer to a message that was asked at the root before this one, once there is one.
+
+        Raises:
+            NodeDown: The root went away before it had it.
+        """
+        while not (found := await self.call("answers", [id])):
+            pass  # it says so from time to time
+        self.cast("fetched", [id])
+        return read_answer(*found[0][1:])
+
     def cast(self, what: str, *arguments: Any) -> None:
         """Say something to the root."""
         self._joining.root.cast(what, *arguments)
@@ -154,3 +166,14 @@ class Guest:
     def _end(self, why: str) -> None:
         if not self._ended.done():
             self._ended.set_result(why)
+
+
+def read_answer(is_reply: bool = False, answer: Any = None) -> Message | DeliveryError:
+    """What a root says of a message that was asked at the one before: its reply, or why there is none."""
+    if is_reply:
+        return loads(answer)
+    error = None if answer is None else load_error(answer)
+    if isinstance(error, DeliveryError):
+        return error
+    why = "another root leads, and nobody there knows what was asked"
+    return NodeDown("the agent", "root", why, advice="Ask again")

@@ -16,20 +16,37 @@ from civitas.cluster.looking import Lookout
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
-from civitas.errors import ConfigurationError
+from civitas.errors import ConfigurationError, NodeDown
 from civitas.message import decode, encode
+from civitas.node.asks import PendingAsks
 from civitas.node.view import View
 from civitas.transport.contract import Transport
 
-__all__ = ["Answers", "Guests"]
+__all__ = ["Answers", "Guests", "PassedOn"]
 
-Answers: TypeAlias = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
-"""Does what a request says, and returns what came of it; raises nothing."""
+Answers: TypeAlias = Callable[
+    [dict[str, Any], Callable[[str], object]], Awaitable[Mapping[str, Any]]
+]
+"""Does what a request says, tells the ids of the messages that it asks by, and returns the answer; raises nothing."""
 
 _MOST = 100
 """So many may be there at once."""
+_TURNS = 5
+"""Of the event loop, until an answer has left."""
 _LAST_WORDS = 1.0
 """Seconds for them to hear that the system stops."""
+
+
+class PassedOn(NodeDown):
+    """Another root answers a message that was asked here.
+
+    Attributes:
+        id: Of the message.
+    """
+
+    def __init__(self, id: str) -> None:
+        super().__init__("the agent", "root", "another root leads")
+        self.id = id
 
 
 class Guests:
@@ -63,6 +80,8 @@ class Guests:
         self._peers = peers
         self._calls = calls
         self._there: dict[str, Peer] = {}
+        self._waiting: set[str] = set()
+        """The ids of the messages that they asked by, and wait for."""
         self._lookout: Lookout | None = None
         desk = Desk(
             "root",
@@ -107,7 +126,23 @@ class Guests:
         asked = decode(request)
         if not isinstance(asked, dict):
             raise ConfigurationError("the request must be a mapping")
-        return encode(dict(await self.answers(asked)), "answer")
+        ids: set[str] = set()
+
+        def noted(id: str) -> None:
+            ids.add(id)
+            self._waiting.add(id)
+
+        try:
+            return encode(dict(await self.answers(asked, noted)), "answer")
+        finally:
+            self._waiting -= ids
+
+    async def pass_on(self, asks: PendingAsks) -> None:
+        """Tell those that wait to ask the next root for their answers."""
+        for id in self._waiting & {*asks.ids}:
+            asks.answer(id, PassedOn(id))
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def _where(self, _: Peer) -> dict[str, Any]:
         return dict(self.edge)

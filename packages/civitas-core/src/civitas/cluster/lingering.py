@@ -7,11 +7,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from civitas.cluster.guest import Guest
-from civitas.errors import CivitasError, ConfigurationError, DeliveryError, NodeDown
-from civitas.message import loads
+from civitas.cluster.guest import Guest, read_answer
+from civitas.errors import CivitasError, ConfigurationError, NodeDown
 from civitas.node.asks import PendingAsks
-from civitas.process.failures import load_error
 from civitas.transport.contract import Transport
 
 __all__ = ["Lingering"]
@@ -77,7 +75,7 @@ class Lingering:
             logger.debug("the next root takes over no answers: %s", error)
             found = [[id] for id in ids]
         for id, *answer in found:
-            asks.answer(id, _read(id, *answer))
+            asks.answer(id, read_answer(*answer))
         guest.cast("fetched", [each[0] for each in found])
 
     async def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,13 +177,3 @@ class Lingering:
         """Ask for nothing more."""
         await self._end()
         await self.rested()
-
-
-def _read(id: str, is_reply: bool = False, answer: Any = None) -> Any:
-    if is_reply:
-        return loads(answer)
-    error = None if answer is None else load_error(answer)
-    if isinstance(error, DeliveryError):
-        return error
-    why = "another root leads, and nobody there knows what was asked"
-    return NodeDown("the agent", "root", why, advice="Ask again")

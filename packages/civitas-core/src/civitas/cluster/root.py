@@ -228,6 +228,7 @@ class RootNode(Node):
         run_on = [each.boot for each in self.roster.remaining_peers()]
         if self._passing.active:
             await self.membership.hand_over(self._passing.notes)
+            await self.guests.pass_on(self.asks)
         else:
             await self.membership.close()
         await self.far.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import asdict
 from typing import Any
 
+from civitas.cluster.guests import PassedOn
+from civitas.control.marks import PASSING
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
 from civitas.frameworks.conversations import CONVERSATION
 from civitas.message import Message
@@ -22,6 +25,9 @@ from civitas.telemetry.recent import RecentTraces
 __all__ = ["Operations", "refusal_of", "reply_as_plain"]
 
 logger = logging.getLogger("civitas")
+
+Noted = Callable[[str], object]
+_noted: ContextVar[Noted | None] = ContextVar("civitas_noted", default=None)
 
 
 class Operations:
@@ -64,8 +70,14 @@ class Operations:
         }
         self._acting: set[asyncio.Task[Any]] = set()
 
-    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what a request says, and say what came of it: ``ok``, or ``error`` and what belongs to that."""
+    async def answer(self, request: dict[str, Any], noted: Noted | None = None) -> dict[str, Any]:
+        """Do what a request says, and say what came of it: ``ok``, or ``error`` and what belongs to that.
+
+        Args:
+            request: It.
+            noted: Called with the id of the message, if it asks an agent. Its answer may be left to the next root.
+        """
+        _noted.set(noted)
         operation = self._operations.get(str(request.get("op")))
         try:
             if operation is None:
@@ -76,6 +88,8 @@ class Operations:
                 )
             with acting_as(str(request.get("by", "somebody outside"))):
                 return {"ok": await operation(request)}
+        except PassedOn as error:
+            return {PASSING: True, "asked": error.id}
         except CivitasError as error:
             return refusal_of(error)
         except Exception as error:
@@ -87,8 +101,12 @@ class Operations:
         self._traces.close()
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        to, payload = _addressed(request)
-        return reply_as_plain(await self._runtime.ask(to, payload, **_options(request)))
+        (to, payload), options = _addressed(request), _options(request)
+        asking = self._runtime._node.ask(
+            *(None, to, payload, options["message_type"], options["timeout"]),
+            *(options["conversation"], options["headers"], options["run"], _noted.get()),
+        )
+        return reply_as_plain(await asking)
 
     async def _send(self, request: dict[str, Any]) -> None:
         to, payload = _addressed(request)

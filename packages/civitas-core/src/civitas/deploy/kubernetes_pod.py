@@ -69,7 +69,7 @@ def pod_of(
     return {
         "metadata": {"labels": labels},
         "spec": {
-            f"# preStop, drain_timeout {deployment.drain:g}, the longest shutdown_timeout, and a rest.": None,
+            _grace_of(deployment): None,
             "terminationGracePeriodSeconds": deployment.grace + _PRE_STOP,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -84,6 +84,11 @@ def pod_of(
             "volumes": volumes,
         },
     }
+
+
+def _grace_of(deployment: Deployment) -> str:
+    twice = " twice (for steps, and for answers of the next root)" if deployment.elects else ""
+    return f"# preStop, drain_timeout {deployment.drain:g}{twice}, the longest shutdown_timeout, and a rest."
 
 
 def _is_open(deployment: Deployment) -> bool:

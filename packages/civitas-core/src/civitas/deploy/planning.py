@@ -59,6 +59,13 @@ def deployment_of(file: Path, *, nats: str = "") -> Deployment:
     if problems:
         raise topology_error(problems, said.file)
     units = [Unit(ROOT, ROOT, _longest_start(topology)), *_beside(topology, spans=spans)]
+    elects = (
+        topology.transport.type == "nats"
+        and topology.transport.further.get("jetstream") is not False
+    )
+    drain = topology.runtime.drain_timeout
+    # The root ends its steps, and then it may wait as long for what the next root answers.
+    answers = drain if elects else 0.0
     settings += _settings_of_processes(topology, units, containers=bool(nats))
     told = {*(server.variables if server else ())}
     return Deployment(
@@ -72,13 +79,12 @@ def deployment_of(file: Path, *, nats: str = "") -> Deployment:
             Variable(each.name, each.required or each.name in told) for each in variables_of(said)
         ),
         files=tuple(_files(topology)),
-        drain=topology.runtime.drain_timeout,
-        grace=round(topology.runtime.drain_timeout + _longest_shutdown(topology) + _MARGIN),
+        drain=drain,
+        grace=round(drain + _longest_shutdown(topology) + answers + _MARGIN),
         edge=edge,
         nats=server,
         state_file=_state_file(topology),
-        elects=topology.transport.type == "nats"
-        and topology.transport.further.get("jetstream") is not False,
+        elects=elects,
         scalers=scalers_of(topology, _first_server(topology) if server is None else server.url),
         remarks=tuple(remarks),
     )

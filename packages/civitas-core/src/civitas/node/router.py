@@ -8,13 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
 from typing import Any
 
-from civitas.errors import (
-    AgentTerminated,
-    AskCycle,
-    AskTimeout,
-    ConfigurationError,
-    DeliveryError,
-)
+from civitas.errors import AgentTerminated, AskCycle, AskTimeout, ConfigurationError, DeliveryError
 from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, check_word, encode, new_message
 from civitas.node.accepted import Accepted
@@ -162,8 +156,9 @@ class Router:
         conversation: str | None,
         headers: Mapping[str, str] | None,
         run: str | None = None,
+        noted: Callable[[str], object] | None = None,
     ) -> Coroutine[Any, Any, Message]:
-        """Hand a message to the agent `to` and wait for its answer."""
+        """Hand a message to the agent `to` and wait for its answer; `noted` is called with its id."""
         if sender is None:
             if not self.open or get_ident() != self.thread or not self.loop.is_running():
                 self._outside.check(to)
@@ -172,6 +167,8 @@ class Router:
         cell, message, seconds, asking = self._requests.begin(
             sender, to, payload, message_type, timeout, conversation, headers, False, run
         )
+        if noted is not None:
+            noted(message.id)
         if self.tracing.active:
             return self._ask_in_span(cell, message, seconds, asking)
         return self._ask(cell, message, seconds, asking)

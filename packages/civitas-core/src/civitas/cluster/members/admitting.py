@@ -141,7 +141,10 @@ class Admitting:
         self._came(member)
 
     def _refuse(self, hello: Hello, boot: str, why: str) -> None:
-        logger.warning("a process was refused: %s", why)
+        level = (
+            logging.DEBUG if hello.guest else logging.WARNING
+        )  # that one hears it, and asks again
+        logger.log(level, "a process was refused: %s", why)
         member = self._roster.get(hello.name)
         if member is not None and hello.token == member.token:
             self._fail(member, ConfigurationError(why))
