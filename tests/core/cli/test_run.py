@@ -109,7 +109,11 @@ async def test_a_terminal_that_closes_lets_the_work_in_hand_be_finished(
             await asyncio.sleep(0.2)
             print("worked", flush=True)
     """
-    run = await start("run", project(source, "name: w, type: team.Worker"))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
+    try:
+        run = await start("run", project(source, "name: w, type: team.Worker"))
+    finally:
+        signal.signal(signal.SIGHUP, before)
     await run.until("working")
     run.signal(signal.SIGHUP)
     await run.until("stopping   SIGHUP")

@@ -133,7 +133,7 @@ async def test_a_prepared_process_that_ends_while_the_loop_is_busy_is_heard_of(
     process = program("import os; os._exit(3)")
     preparing = asyncio.create_task(process.prepare({}))
     async with asyncio.timeout(20):
-        while process.pid is None or process._waits is None:
+        while process._waits is None and not preparing.done():  # it may have ended before that
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         while not process._is_let_go:
