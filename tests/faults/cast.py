@@ -13,7 +13,7 @@ from tests.fire.cast import Relay as FireRelay
 from tests.fire.cast import Sink as FireSink
 from tests.fire.ledger import Ledger
 
-__all__ = ["Pump", "Relay", "Sink", "Ticker", "Walker", "overlaps"]
+__all__ = ["Fails", "Pump", "Relay", "Sink", "Ticker", "Walker", "overlaps"]
 
 
 class _Timed:
@@ -117,6 +117,19 @@ def overlaps(moments: list[list[str]]) -> list[str]:
             found.append(f"{agent} {incarnation} at {second}, when {now} was there")
         current[agent] = incarnation
     return found
+
+
+class Fails(AgentProcess):
+    """An agent of a version that is broken: it raises, or ends its process, when it starts."""
+
+    def __init__(self, name: str, *, how: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.how = how
+
+    async def on_start(self) -> None:
+        if self.how == "leads":
+            os._exit(1)
+        raise RuntimeError("this version is broken")
 
 
 class Walker(AgentProcess):

@@ -101,3 +101,34 @@ def test_new_versions_of_the_root_and_of_a_process_take_over_and_no_asker_notice
     assert min(found["asked"]) > 1
     assert [step for step, times in steps.items() if times > 1] == []
     assert next_far.poll() is None
+
+
+@pytest.mark.promise(id="SEM-1834")
+@pytest.mark.parametrize("broken", ["starts", "leads"])
+def test_the_old_version_goes_on_if_the_new_one_ends_before_it_is_ready(
+    four: Network, tmp_path: Path, broken: str
+) -> None:
+    server, one, two, there = four.machines.values()
+    serve_kept(server)
+    ledger = tmp_path / "ledger"
+    config = walking(ledger, server)
+    there.civitas("--process", "far", topology=config)
+    root = one.civitas(topology=config)
+    one.says(" ready ")
+    askers = one.run(
+        *(sys.executable, "-m", "tests.faults.askers", "topology.yaml", *WALKERS), log="askers"
+    )
+    walked(ledger, 5)
+    fails = {"name": "fails", "type": "tests.faults.cast.Fails", "args": {"how": broken}}
+    children = [*config["supervision"]["children"], {"agent": fails}]
+    new = two.civitas("--takeover", topology={**config, "supervision": {"children": children}})
+    assert new.wait(60) != 0
+    one.says(" again ")
+    walked(ledger, 5)
+    (one.folder / "stop").touch()
+    askers.wait(60)
+    found = json.loads((one.folder / "askers").read_text())
+    assert root.poll() is None
+    if broken == "starts":  # otherwise an answer may be lost with the root that had it
+        assert found["failed"] == []
+        assert [step for step, times in walked(ledger, 0).items() if times > 1] == []

@@ -20,6 +20,7 @@ from typing import Any, Self
 from civitas import AgentProcess, Runtime, Supervisor
 from civitas.cluster import Processes
 from civitas.cluster.member import MemberNode
+from civitas.errors import StartFailed
 from civitas.launch import ProcessOptions
 from civitas.message import Serializer
 from civitas.state import InMemoryStateStore
@@ -147,6 +148,15 @@ class SeveralRoots:
         """Let another root take over, and wait until it leads."""
         await (await self.start_root())
         return self.runtime
+
+    async def fail_root(self) -> StartFailed:
+        """Let another root take over whose agents do not start; returns with what it failed."""
+        starting = await self.start_root()
+        await asyncio.wait({starting})
+        await self._lead.noted()
+        failed = starting.exception()
+        assert isinstance(failed, StartFailed)
+        return failed
 
     async def stop_root(self) -> None:
         """Stop the root while another one waits."""

@@ -34,3 +34,26 @@ async def test_a_next_root_that_takes_over_no_answers_is_said_at_once() -> None:
     lingering._guest = Older()  # type: ignore[assignment]
     await asyncio.wait_for(lingering.answer(asks), 5)
     assert isinstance(waiting.result(), NodeDown)
+
+
+class Starts(Older):
+    """The way to a root that is starting its agents, and is not done when it is asked for the first time."""
+
+    asked = 0
+
+    async def call(self, what: str, *arguments: Any) -> Any:
+        assert what == "started"
+        self.asked += 1
+        return self.asked > 1
+
+
+@pytest.mark.promise(id="SEM-1834")
+async def test_a_next_root_is_found_when_it_has_started_its_agents() -> None:
+    lingering = Lingering("root", "token", MemoryNetwork().transport)
+    guest = lingering._guest = Starts()  # type: ignore[assignment]
+    finding = asyncio.create_task(lingering.find())
+    while not guest.asked:
+        await asyncio.sleep(0)
+    assert not lingering.has_found
+    await asyncio.wait_for(finding, 5)
+    assert lingering.has_found

@@ -36,6 +36,13 @@ async def _clean() -> None:
     Worker.go = asyncio.Event()
 
 
+class DoesNotStart(AgentProcess):
+    """An agent of a version that is broken."""
+
+    async def on_start(self) -> None:
+        raise RuntimeError("this version is broken")
+
+
 class Worker(AgentProcess):
     """Counts its messages in memory, so that whoever restarts it is found out."""
 
@@ -352,6 +359,20 @@ async def test_a_root_that_is_stopped_leaves_the_members_to_the_one_that_waits()
         runtime = await roots.next_root()
         assert (await runtime.ask("far", "other", "ask")).payload == {"count": 2}
         assert (await runtime.ask("far", "here", "ask")).payload == {"count": 1}
+        assert sorted(STARTS) == ["far", "here", "here", "other"]
+
+
+@pytest.mark.promise(id="SEM-1834")
+async def test_a_root_that_does_not_start_leaves_the_members_to_the_next_one():
+    here: type[AgentProcess] = Worker
+    async with SeveralRoots(PLACED, here=lambda: [here("here")]) as roots:
+        await roots.runtime.ask("far", "other", "ask")
+        await roots.stop_root()
+        here = DoesNotStart
+        assert "this version is broken" in str(await roots.fail_root())
+        here = Worker
+        runtime = await roots.next_root()
+        assert (await runtime.ask("far", "other", "ask", timeout=5)).payload == {"count": 2}
         assert sorted(STARTS) == ["far", "here", "here", "other"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from civitas.cli.trees import running_tree
 from civitas.cluster.frames import own_version
 from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.control.marks import passing_on
+from civitas.edge import PassesOn
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
@@ -35,6 +36,8 @@ __all__ = ["run_topology"]
 
 # What Python may take to end after everything was stopped, exporters that flush at exit included.
 _LAST_SECONDS = 3.0
+_ITS_TURN = 2.0
+"""Seconds for the version that asked to lead to be elected."""
 
 
 @queued_output()
@@ -89,10 +92,19 @@ def run_topology(
             if takeover:
                 taking = Takeover(runtime, lock, folder, reporter, elects=elects)
             digest = digest_of(loaded)
+
+            def again() -> _Program:
+                runtime = Runtime.from_config(loaded)  # its code is here already
+                lock = SystemLock(loaded.name, folder, elected=True)
+                reporter = EventPrinter(stdout(), runtime, verbose=verbose)
+                parts = (runtime, lock, elects, None, signals, vitals, reporter, digest, folder)
+                return _Program(*parts, again)
+
             parts = (runtime, lock, elects, taking, signals, vitals, reporter, digest, folder)
-            program = _Program(*parts)
+            program = _Program(*parts, again)
             try:
-                code = runner.run(program.run(ControlServer(runtime, folder), topology))
+                runner.run(program.run(topology))
+                code = 0
             finally:
                 leave_within(_LAST_SECONDS, code)
     return code
@@ -124,7 +136,10 @@ class _Program:
         reporter: EventPrinter,
         digest: str,
         folder: Path,
+        again: Callable[[], _Program] | None = None,
     ) -> None:
+        self._again = again
+        self._standing_in: asyncio.Task[bool] | None = None
         self._folder = folder
         self._runtime = runtime
         self._digest = digest
@@ -137,30 +152,55 @@ class _Program:
         self._vitals = vitals
         self._reporter = reporter
 
-    async def run(self, door: ControlServer, topology: Path) -> int:
-        """Run the system until a signal stops it, or another version takes over; returns the exit code."""
-        runtime, reporter = self._runtime, self._reporter
+    async def run(self, topology: Path, *, stands_in: bool = False) -> bool:
+        """Run the system until a signal stops it, or another version takes over.
+
+        Args:
+            topology: Its topology.
+            stands_in: Whether it only leads if the version that took over from this one does not.
+
+        Returns:
+            Whether this one has led.
+        """
+        led = await self._lead(topology, stands_in=stands_in)
+        if led and not (self._standing_in is not None and await self._standing_in):
+            self._reporter.line("stopped", self._runtime.name, "")
+        return led
+
+    async def _lead(self, topology: Path, *, stands_in: bool) -> bool:
+        runtime, door = self._runtime, ControlServer(self._runtime, self._folder)
         stop = asyncio.create_task(self._signals.first())
         start = asyncio.create_task(self._start(topology))
+        ends: list[asyncio.Task[Any]] = [start, stop]
+        if stands_in:
+            ends.append(asyncio.create_task(runtime._node.next_program.found()))
         try:
-            await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for other in ends[2:]:  # once this one leads, it would find itself
+                other.cancel()
             if not start.done():
                 start.cancel()
                 await asyncio.gather(start, return_exceptions=True)
-                return 0
+                return False
             start.result()
+            if stands_in:
+                self._waited = True
+                why = "the version that took over has ended before it was ready; this one goes on"
+                self._reporter.line("again", runtime.name, why)
             with self._lock if self._elects else nullcontext():
                 async with door:
                     runtime._node.next_program.yields_to(door.is_asked_to_pass_on)
                     if self._taking is not None:
                         self._taking.end()
                     self._tell_of_version()
+                    reporter = self._reporter
                     reporter.console.print(running_tree(runtime.tree()))
                     if (url := runtime.edge_url) is not None:
                         reporter.line("edge", url, "")
                     reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
                     self._vitals.ready(f"{topology.name} is running")
-                    return await self._until_stopped(door, stop)
+                    await self._until_stopped(door, stop, topology)
+                    return True
         finally:
             stop.cancel()
             await runtime.stop()
@@ -192,7 +232,9 @@ class _Program:
             await self._taking.begin()
         await self._runtime.start(waiting=waiting)
 
-    async def _until_stopped(self, door: ControlServer, stop: asyncio.Task[Signals]) -> int:
+    async def _until_stopped(
+        self, door: ControlServer, stop: asyncio.Task[Signals], topology: Path
+    ) -> None:
         ended = asyncio.create_task(self._runtime.wait())
         ends: set[asyncio.Future[Any]] = {ended, stop, door.successor}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -200,7 +242,7 @@ class _Program:
         if not ended.done() and not stop.done():
             self._vitals.stopping()
             self._mark_passing()
-            await self._pass_on(door, stop)
+            await self._pass_on(door, stop, topology)
         elif not ended.done():
             if self._runtime._node.next_program.is_awaited:
                 self._mark_passing()
@@ -209,14 +251,18 @@ class _Program:
             # With the agents at rest, and the answers of the next root, no longer than whoever stops this one expects.
             await door.answered(max(0.0, began + 2 * drain_timeout - time.monotonic()))
         await ended
-        self._reporter.line("stopped", self._runtime.name, "")
-        return 0
 
-    async def _pass_on(self, door: ControlServer, stop: asyncio.Task[Signals]) -> None:
+    async def _pass_on(
+        self, door: ControlServer, stop: asyncio.Task[Signals], topology: Path
+    ) -> None:
         """Let the other version take over, and wait until those that asked here have their answers from it."""
         runtime = self._runtime
+
+        def passed() -> None:
+            self._standing_in = asyncio.create_task(self._stand_in(stop, topology))
+
         passing = asyncio.create_task(
-            pass_on(runtime, door, self._lock, self._reporter, elects=self._elects)
+            pass_on(runtime, door, self._lock, self._reporter, passed if self._elects else None)
         )
         await asyncio.wait({passing, stop}, return_when=asyncio.FIRST_COMPLETED)
         # That may take as long as their runs; whoever stops this program does not want to wait for it.
@@ -224,6 +270,17 @@ class _Program:
         if not passing.done():
             runtime._life.leave_askers()
         await passing
+
+    async def _stand_in(self, stop: asyncio.Task[Signals], topology: Path) -> bool:
+        """Lead again if the version that asked for that does not; returns whether that was so."""
+        await asyncio.wait({stop}, timeout=_ITS_TURN)
+        if self._again is None or stop.done() or self._runtime._node.next_program.is_there:
+            return False
+        for edge in self._runtime._life.edges:
+            if isinstance(edge, PassesOn):  # what it has taken, it answers
+                edge.free_address()
+        program = self._again()
+        return await program.run(topology, stands_in=True)
 
 
 def _stopping(

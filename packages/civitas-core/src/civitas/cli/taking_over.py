@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -84,12 +84,28 @@ class Takeover:
 
 
 async def pass_on(
-    runtime: Runtime, door: ControlServer, lock: SystemLock, reporter: EventPrinter, *, elects: bool
+    runtime: Runtime,
+    door: ControlServer,
+    lock: SystemLock,
+    reporter: EventPrinter,
+    passed: Callable[[], None] | None,
 ) -> None:
-    """Let the version that asked for it take over, and answer here whoever waits."""
+    """Let the version that asked for it take over, and answer here whoever waits.
+
+    Args:
+        runtime: This version.
+        door: Of it.
+        lock: Of the system.
+        reporter: Says what happens.
+        passed: Called when the other one may be elected; None if the roots do not agree by the transport on who leads.
+    """
     reporter.line("passing", runtime.name, "another version takes over")
-    if elects:
-        await runtime._life.pass_on(runtime.drain_timeout, _nothing, replaces=True)
+    if passed is not None:
+
+        async def elect() -> None:
+            passed()
+
+        await runtime._life.pass_on(runtime.drain_timeout, elect, replaces=True)
         return
 
     async def release() -> None:
@@ -103,6 +119,3 @@ async def pass_on(
 
 def _edges(runtime: Runtime) -> Iterator[PassesOn]:
     return (each for each in runtime._life.edges if isinstance(each, PassesOn))
-
-
-async def _nothing() -> None: ...

@@ -147,6 +147,15 @@ class Guest:
         """Whether the root is gone."""
         return self._ended.done()
 
+    @property
+    def root_boot(self) -> str:
+        """Which run of the root this is at."""
+        return self._joining.root.boot
+
+    def root_is_gone(self, why: str) -> None:
+        """Wait for no answer of that any more."""
+        self._end(why)
+
     async def close(self) -> None:
         """Leave. May be called twice, and without `enter`."""
         self._joining.rest()

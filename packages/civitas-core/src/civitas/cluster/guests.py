@@ -89,6 +89,7 @@ class Guests:
             {
                 "control": self._asked,
                 "edge": self._where,
+                "started": self._has_started,
                 **(inherited.serves if inherited is not None else {}),
             },
             {"left": self._left, **(inherited.casts if inherited is not None else {})},
@@ -146,6 +147,10 @@ class Guests:
 
     async def _where(self, _: Peer) -> dict[str, Any]:
         return dict(self.edge)
+
+    async def _has_started(self, _: Peer) -> bool:
+        """Whether the system takes requests; asked by a root that led before, which is let in earlier."""
+        return self.answers is not None
 
     def _left(self, peer: Peer) -> None:
         self.gone(peer.boot, "it left")

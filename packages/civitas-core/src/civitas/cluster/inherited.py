@@ -15,7 +15,7 @@ from civitas.process.failures import dump_error
 
 __all__ = ["Inherited"]
 
-_LOOK_AGAIN = 5.0
+_LOOK_AGAIN = 1.0
 """Seconds after which a node that asks for answers hears that there are none yet."""
 _UNCLAIMED = 120.0
 """Seconds after which an answer that nobody asks for is dropped."""

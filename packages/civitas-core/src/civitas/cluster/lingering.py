@@ -20,6 +20,8 @@ _LOOK = 0.05
 """Seconds between two looks whether the next root is there."""
 _PATIENCE = 1.0
 """Seconds for it to answer."""
+_SILENT = 2.5
+"""Seconds without a word after which it may be gone: it says so each second if there are no answers yet."""
 
 
 class Lingering:
@@ -45,13 +47,34 @@ class Lingering:
 
     @property
     def has_found(self) -> bool:
-        """Whether the next root has been reached."""
+        """Whether the next root takes requests."""
         return self._found
 
     def begin(self) -> None:
         """This root does not lead any more, so whoever does is another one."""
         self._found = False  # what was found before it led is nothing now
         self._leads_no_more.set()
+
+    async def find(self) -> None:
+        """Wait until the next root has started its agents, and takes requests."""
+        self._busy += 1
+        try:
+            while not self._found:
+                guest = await self._there()
+                try:
+                    async with asyncio.timeout(_SILENT):
+                        self._found = await guest.call("started")
+                except TimeoutError:
+                    await self._look_for_another(guest)
+                except NodeDown as error:
+                    logger.debug("the next root is gone: %s", error)
+                except ConfigurationError as error:
+                    logger.debug("the next root does not say whether it has started: %s", error)
+                    self._found = True
+                if not self._found:
+                    await asyncio.sleep(_LOOK)
+        finally:
+            await self._finished()
 
     async def answer(self, asks: PendingAsks) -> None:
         """Give those who wait here their answers, until all have one."""
@@ -60,13 +83,18 @@ class Lingering:
             await self._there()
             while ids := asks.ids:
                 await self._fetch(ids, asks)
+            await self.find()
         finally:
             await self._finished()
 
     async def _fetch(self, ids: list[str], asks: PendingAsks) -> None:
         guest = await self._there()
         try:
-            found = await guest.call("answers", ids)
+            async with asyncio.timeout(_SILENT):
+                found = await guest.call("answers", ids)
+        except TimeoutError:
+            await self._look_for_another(guest)
+            return
         except NodeDown as error:
             logger.debug("the next root is gone: %s", error)
             await asyncio.sleep(_LOOK)
@@ -113,6 +141,17 @@ class Lingering:
             await self._finished()
         return found
 
+    async def _look_for_another(self, silent: Guest) -> None:
+        """See whether another root leads by now: of a leader that was killed, only the processes are told."""
+        other = Guest(self._address, self._token, self._visit(), was_root=True)
+        try:
+            if await other.enter(_PATIENCE) and other.root_boot != silent.root_boot:
+                silent.root_is_gone("another root leads")
+        except (CivitasError, OSError) as error:
+            logger.debug("the next root cannot be reached: %s", error)
+        finally:
+            await other.close()
+
     async def _there(self) -> Guest:
         if self._guest is not None and not self._guest.has_ended:
             return self._guest
@@ -133,7 +172,7 @@ class Lingering:
             guest = Guest(self._address, self._token, self._visit(), was_root=True)
             try:
                 if await guest.enter(_PATIENCE):
-                    self._guest, self._found = guest, True
+                    self._guest = guest
                     return guest
             except (CivitasError, OSError) as error:
                 logger.debug("the next root cannot be reached: %s", error)

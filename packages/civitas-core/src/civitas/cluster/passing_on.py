@@ -129,6 +129,11 @@ class PassingOn:
         if self._lingering is not None:
             await self._lingering.rested()
 
+    async def found(self) -> None:
+        """See `NextProgram.found`."""
+        if self._lingering is not None:
+            await self._lingering.find()
+
     async def leave_alone(self) -> None:
         """See `NextProgram.leave_alone`."""
         if self._lingering is not None:

@@ -106,6 +106,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "budget_back": Shape(VALUES, VALUES, FLAG),  # of which, how much, whether it is over
         "control": Shape(BYTES),  # a request of somebody outside the system
         "edge": Shape(),
+        "started": Shape(),
         "answers": Shape(TEXTS),  # the ids of messages that were sent by a root which led before
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
@@ -141,6 +142,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "tool": Shape(BYTES),
         "store": Shape(BYTES),
         "control": Shape(BYTES),
+        "started": Shape(FLAG),
         "answers": Shape(
             VALUES
         ),  # of each that is decided its id, whether it is a reply, the answer

@@ -46,6 +46,9 @@ class NextProgram(Protocol):
     async def rested(self) -> None:
         """Wait until nothing is left of what was asked there and is over."""
 
+    async def found(self) -> None:
+        """Wait until the one that leads takes requests."""
+
     async def leave_alone(self) -> None:
         """Ask it for nothing more."""
 
@@ -75,6 +78,9 @@ class Alone:
 
     async def rested(self) -> None:
         """See `NextProgram.rested`."""
+
+    async def found(self) -> None:
+        """See `NextProgram.found`."""
 
     async def leave_alone(self) -> None:
         """See `NextProgram.leave_alone`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 
 from civitas.node.node import Node
@@ -10,7 +11,9 @@ from civitas.node.others import Others
 from civitas.process import Cell, Delivery
 from civitas.supervision import ConversationPoolProcess
 
-__all__ = ["Resting"]
+__all__ = ["Resting", "rest_within"]
+
+logger = logging.getLogger("civitas")
 
 _LOOK = 0.005
 """Seconds between two looks."""
@@ -83,6 +86,28 @@ class Resting:
         if not cell.busy or cell.delivery is not Delivery.DURABLE:
             return not cell.busy
         return self._node.step_gate.stands_at(cell.name, len(cell.asking))
+
+
+async def rest_within(node: Node, name: str, drain_timeout: float) -> None:
+    """Bring the agents of a system to rest, and interrupt those that do not come to it in time.
+
+    Args:
+        node: The root.
+        name: Of the system.
+        drain_timeout: Seconds.
+    """
+    resting = Resting(node, node.others)
+    try:
+        async with asyncio.timeout(drain_timeout):
+            await resting.reach()
+    except TimeoutError:
+        logger.warning(
+            "runtime %r: agents were still at work after drain_timeout=%g s; the step that a durable agent was "
+            "doing is done again by the next version, and what others were doing was dropped",
+            name,
+            drain_timeout,
+        )
+    await resting.interrupt()
 
 
 def _is_durable(pool: ConversationPoolProcess) -> bool:

@@ -13,7 +13,7 @@ from civitas.errors import CivitasError, ConfigurationError, NodeDown, StartFail
 from civitas.launch import short_pauses
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
-from civitas.node.resting import Resting
+from civitas.node.resting import rest_within
 from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.callers import Callers
 from civitas.runtime.equipment import Equipment
@@ -75,18 +75,25 @@ class Life:
         if self._node.others is not None:
             await self._node.others.prepare()
 
-    async def start(self, waiting: Callable[[str], None]) -> None:
-        """Start the tree; see `Runtime.start`."""
+    async def start(self, waiting: Callable[[str], None], drain_timeout: float) -> None:
+        """Start the tree; see `Runtime.start`.
+
+        Args:
+            waiting: Told what is waited for.
+            drain_timeout: Seconds for the steps under way to end, if it does not start and another program goes on.
+        """
         if self.root is not None and not self._node.loop.is_closed():
             raise ConfigurationError(f"runtime {self._name!r} is already running; stop() it first")
         self._starting = starting = Start()
         try:
-            await self._start(starting, waiting)
+            await self._start(starting, waiting, drain_timeout)
         finally:
             self._starting = None
             starting.over.set()
 
-    async def _start(self, starting: Start, waiting: Callable[[str], None]) -> None:
+    async def _start(
+        self, starting: Start, waiting: Callable[[str], None], drain_timeout: float
+    ) -> None:
         node = self._node
         node.attach()
         self._pauses.close()  # of a loop that ended before it was stopped
@@ -106,6 +113,7 @@ class Life:
             if node.runs is not None:
                 node.runs.resume()
         except BaseException:
+            await self._leave_to_the_next(drain_timeout)
             await self._close()
             self._unless_stopped(starting)
             raise
@@ -127,6 +135,7 @@ class Life:
         except BaseException:
             self.root = None
             node.open = False
+            await self._leave_to_the_next(drain_timeout)
             await root.stop("the runtime did not start")  # what a second cancellation left undone
             root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
@@ -137,6 +146,14 @@ class Life:
         """Another program leads: have it answer whoever comes here."""
         waiting(text)
         self._callers.let_in(waiting)
+
+    async def _leave_to_the_next(self, drain_timeout: float) -> None:
+        """This program does not start: what the one before it has left is for whichever is elected next."""
+        node = self._node
+        if node.lead is not None and node.runs is not None:
+            node.close_door(replaces=True)
+            node.runs.ending.passes_on = True
+            await rest_within(node, self._name, drain_timeout)
 
     def _unless_stopped(self, starting: Start) -> None:
         """Report that a start was abandoned; its cancellation goes no further."""
@@ -241,18 +258,7 @@ class Life:
         await node.scheduler.stop()
         for each in self.edges:
             await each.close_door()
-        resting = Resting(node, node.others)
-        try:
-            async with asyncio.timeout(drain_timeout):
-                await resting.reach()
-        except TimeoutError:
-            logger.warning(
-                "runtime %r: agents were still at work after drain_timeout=%g s; the step that a durable agent was "
-                "doing is done again by the next version, and what others were doing was dropped",
-                self._name,
-                drain_timeout,
-            )
-        await resting.interrupt()
+        await rest_within(node, self._name, drain_timeout)
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None

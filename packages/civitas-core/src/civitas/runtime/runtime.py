@@ -141,7 +141,8 @@ class Runtime(Messenger):
             ConfigurationError: It is already running.
         """
         said = "runtime %r waits: %s"
-        await self._life.start(waiting or (lambda text: logger.warning(said, self.name, text)))
+        tell = waiting or (lambda text: logger.warning(said, self.name, text))
+        await self._life.start(tell, self.drain_timeout)
 
     async def stop(self) -> None:
         """Take no more work from outside, let the mailboxes empty, and stop the children right to left.

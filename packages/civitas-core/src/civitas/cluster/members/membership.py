@@ -124,9 +124,13 @@ class Membership:
         self.lead: Lead | None = None
         """What this root has where others may take over from it."""
         self._notes = SuccessionNotes()
+        self._taken: Lead | None = None
+        """The lead with which this root has taken over what the last one left, which stays noted until then."""
         self._calls = calls
         self.inherit: Callable[[Iterable[str], Iterable[str]], None] = _nothing
         """Takes over the answers to what was asked at roots that led before: their runs, and the ids of messages."""
+        self.asked: Callable[[], Sequence[str]] = list
+        """The ids of those messages whose answers are still waited for there."""
         self.scaled: dict[str, int] = {}
         """By name, the replicas that it is to have where those are not the topology's."""
         self._known: tuple[LeftMember, ...] = ()
@@ -147,6 +151,7 @@ class Membership:
     async def take_over(self) -> None:
         """Take over the processes that the root before this one left."""
         self.inherit((), ())
+        self._taken = self.lead
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
             self.starting.noted = self._are_noted
@@ -179,8 +184,8 @@ class Membership:
                 passing = (self._calls.call(each, "passes") for each in remaining)
                 await asyncio.gather(*passing, return_exceptions=True)
         self._notes = replace(passes_on(), members=self._members(), **self._told())
-        if self.lead is not None:
-            self.lead.note(self._notes.raw())
+        if self._taken is not None and self._taken is self.lead:
+            self._taken.note(self._notes.raw())
         for each in remaining:
             each.cast("handed_over")
         with suppress(TimeoutError):
@@ -263,7 +268,8 @@ class Membership:
         """Note for the next root what it needs to take over."""
         if self.lead is None or self._roster.ending:
             return
-        self._notes = SuccessionNotes(self._members(), **self._told())
+        former, asked = tuple(self._peers.former), tuple(self.asked())
+        self._notes = SuccessionNotes(self._members(), former=former, asked=asked, **self._told())
         self.lead.note(self._notes.raw())
 
     def _members(self) -> tuple[LeftMember, ...]:
