@@ -150,6 +150,18 @@ async def test_one_that_passes_on_has_the_next_one_answer_who_still_comes() -> N
         await old.handed_on()
 
 
+@pytest.mark.promise(id="SEM-1815")
+async def test_what_one_that_passes_on_still_answers_ends_its_connection() -> None:
+    async with (
+        running() as (_, edge),
+        httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client,
+    ):
+        answer = await client.get("/v1/models")
+        assert answer.headers.get("connection") != "close"
+        await edge.close_door()
+        assert (await client.get("/v1/models")).headers["connection"] == "close"
+
+
 @pytest.mark.promise(id="SEM-1833")
 async def test_it_leaves_its_address_to_a_next_one_on_the_same_machine_which_waits_for_that() -> (
     None

@@ -83,6 +83,10 @@ class StandsBy(Protocol):
         """
         ...
 
+    def wait_for_address(self) -> None:
+        """Let `open` wait until another program of this machine has freed the address, instead of an error."""
+        ...
+
     def follow(self, find: FindEdge) -> None:
         """Another program is about to lead: it answers whoever comes from now on."""
         ...

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from civitas.edge import Edge, StandsBy
+from civitas.launch import pid_space
 from civitas.node.next_program import NextProgram
+from civitas.transport.election import Leader
 
 __all__ = ["Callers"]
 
@@ -43,8 +45,19 @@ class Callers:
         if self._letting_in is not None:
             await self._letting_in
 
+    def expect_addresses(self, last: Leader | None) -> None:
+        """This program leads: one that led before on this machine frees their addresses once it knows that.
+
+        Args:
+            last: Who led before; None for nobody.
+        """
+        here = pid_space()
+        if last is not None and last.pid_space == here != "" and not last.is_dead(here):
+            for edge in self._those_that_stand_by():
+                edge.wait_for_address()
+
     def show(self) -> None:
-        """This program leads: tell the others where its edges are."""
+        """Tell the others where the edges are, as this program leads."""
         for edge in self._those_that_stand_by():
             self._next.show_edge(edge.reached_at)
 

@@ -105,8 +105,9 @@ class Life:
         node.clear()
         try:
             await node.elect(partial(self._waits, waiting), self._deposed)
-            self._callers.show()
             elected = node.lead is not None
+            self._callers.expect_addresses(node.lead.last if node.lead is not None else None)
+            self._callers.show()
             await self._equipment.open(set(_names(self._supervisor)), elected=elected)
             root = SupervisorProcess(self._supervisor, node)  # every name is known from now on
             await node.assemble()

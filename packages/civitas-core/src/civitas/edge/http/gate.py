@@ -77,7 +77,15 @@ class Gate:
                 headers_out["www-authenticate"] = "Bearer"
             await JSONResponse(failure.body, failure.status, headers_out)(scope, receive, send)
             return
-        await self._app(scope, _Received(body, receive), send)
+
+        async def answer(message: Message) -> None:
+            if self.closing and message["type"] == "http.response.start":
+                # The next request of its caller is to come to whoever answers by then.
+                own = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": own}
+            await send(message)
+
+        await self._app(scope, _Received(body, receive), answer)
 
     def _let_in(self, headers: dict[bytes, str]) -> None:
         token = self._options.token

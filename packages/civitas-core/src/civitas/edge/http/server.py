@@ -100,13 +100,17 @@ class HttpEdge:
             listener = self._listener()
         except ConfigurationError as error:
             log.info("this root stands by, and its edge does not listen yet: %s", error)
-            self._waits_for_port = True
+            self.wait_for_address()
             return ""
         ahead = self._ahead = Ahead(find)
         gate = Gate(StandingBy(ahead), self.options)
         gate.hands_on(Successor(ahead.connect, self.options.patience, ends=False), OWN_PATHS)
         await self._serve(listener, gate)
         return self.url
+
+    def wait_for_address(self) -> None:
+        """See `StandsBy.wait_for_address`."""
+        self._waits_for_port = True
 
     def follow(self, find: FindEdge) -> None:
         """Have the program answer that leads next; see `StandsBy.follow`."""
