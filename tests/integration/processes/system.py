@@ -92,7 +92,7 @@ async def killed(runtime: Runtime, name: str) -> int:
     return pid
 
 
-async def running(runtime: Runtime, seconds: float = 10.0) -> None:
+async def running(runtime: Runtime, seconds: float = 30.0) -> None:
     """Wait until every agent runs."""
     await until(
         lambda: all(each["status"] == "running" and each["pid"] for each in agents_of(runtime)),
@@ -100,14 +100,14 @@ async def running(runtime: Runtime, seconds: float = 10.0) -> None:
     )
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until something that can be looked at is so."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
 
 
-async def asked_until_answered(runtime: Runtime, name: str, seconds: float = 10.0) -> float:
+async def asked_until_answered(runtime: Runtime, name: str, seconds: float = 30.0) -> float:
     """Ask until there is an answer; return the seconds that took."""
     from civitas import CivitasError
 

@@ -159,6 +159,6 @@ supervision:
 @pytest.mark.parametrize("doing", ["stuck_in_c", *further("stuck_in_python")])
 def test_a_stuck_worker_does_not_keep_the_root_from_ending(tmp_path, doing):
     with start(tmp_path, "-c", ROOT.replace("await runtime.wait()", "pass"), f"b={doing}") as root:
-        said = root.communicate(timeout=25)[0]
+        said = root.communicate(timeout=50)[0]
         assert root.returncode == 0, said
         gone_after(2)

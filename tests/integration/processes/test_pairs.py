@@ -13,6 +13,7 @@ from tests.deep import DEEP
 from tests.integration.processes.system import (
     Events,
     agent,
+    asked_until_answered,
     kill,
     killed,
     pid_of,
@@ -56,6 +57,7 @@ async def test_every_agent_reaches_every_other_also_after_restarts():
 
 
 @pytest.mark.promise(id="SEM-915")
+@pytest.mark.timeout(600 if DEEP else 60)
 async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
     """With `at_least_once`, whoever asks and whoever is killed."""
     config = topology(
@@ -80,7 +82,7 @@ async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
         async def murder() -> None:
             for name in ("w0", "v0", "u0", "w1") * 10 if DEEP else ("w0", "u0"):
                 await killed(runtime, name)
-                await running(runtime)
+                await asked_until_answered(runtime, name)  # what waited before that is done
 
         ring = itertools.pairwise(PLACES)  # each asks the next: nobody waits for itself
         async with asyncio.TaskGroup() as group:
