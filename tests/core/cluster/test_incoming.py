@@ -31,7 +31,7 @@ class There(Here):
         self.sender, self.back_wire = a_peer("v")
         self.peers.met(self.sender)
         self.registry["near"] = self.near = Arrived("near", 1)
-        self.missed: list[tuple[str, str]] = []
+        self.missed: list[tuple[str, str, bool]] = []
         self.into = self.new(hands_on=hands_on)
         self.into.withdrawn = lambda *what: self.missed.append(what)
 
@@ -256,7 +256,7 @@ async def test_one_whose_message_did_not_come_yet_is_told_to_whoever_reads_it() 
     there.foreign["beside"] = FromBeside(Uncounted(), "beside")
     for id in ("m1", "beside"):
         there.into.withdraw(there.sender, "near", id, False)
-    assert there.missed == [("near", "m1")]
+    assert there.missed == [("near", "m1", False)]
 
 
 async def test_one_that_nobody_reads_and_that_never_came_is_passed_over() -> None:

@@ -240,18 +240,18 @@ class Durable:
         if reader is not None:
             await reader.close()
 
-    def withdrawn(self, name: str, message_id: str) -> None:
+    def withdrawn(self, name: str, message_id: str, reader_left: bool) -> None:
         """Whoever asked `name` is gone, and the message is not here yet."""
         reader = self._readers.get(name)
         if reader is not None:
-            reader.withdraw(message_id)
+            reader.withdraw(message_id, reader_left)
 
     def refused(self, address: str, message: Message) -> None:
         """Whoever asked an agent of this node knows that there is no answer; see `Putting.refused`."""
         if message.id not in self.receivers.foreign:
             for reader in self._readers.values():
                 if reader.address == address:
-                    reader.withdraw(message.id, known=True)
+                    reader.withdraw(message.id, None)
 
     @property
     def idle(self) -> bool:

@@ -132,8 +132,8 @@ class MailboxReader:
         """How many of each conversation are finished and not out of the mailbox yet."""
         self._left: dict[str, asyncio.Future[None]] = {}
         """Made where somebody waits for that."""
-        self._withdrawn: OrderedDict[str, bool] = OrderedDict()
-        """What is not to be handled when it is read, by id, and whether whoever asked knows why."""
+        self._withdrawn: OrderedDict[str, bool | None] = OrderedDict()
+        """What nobody waits for when it is read, by id; see `withdraw`."""
         self._held: dict[int, FromMailbox | None] = {}
         """What was read and is not finished, by place; None while it is held back."""
         self._in_conversation: Counter[str] = Counter()
@@ -160,14 +160,14 @@ class MailboxReader:
         self._done_before |= finished
         self.reading.renew()
 
-    def withdraw(self, message_id: str, *, known: bool = False) -> None:
+    def withdraw(self, message_id: str, reader_left: bool | None) -> None:
         """Whoever asked does not wait any more, and the message has not been read yet.
 
         Args:
             message_id: Of the message.
-            known: Whether that one knows that there is no answer; then it does not become a dead letter.
+            reader_left: Whether it is a dead letter; otherwise its agent decides. None: whoever asked knows why.
         """
-        self._withdrawn[message_id] = known
+        self._withdrawn[message_id] = reader_left
         if len(self._withdrawn) > _REMEMBERED:
             self._withdrawn.popitem(last=False)
 
@@ -289,11 +289,12 @@ class MailboxReader:
             receivers.settle(message)
             receivers.forget_records(message)
             return
-        if message.id in self._withdrawn:
-            if self._withdrawn.pop(message.id):
-                receivers.settle(message)
-            else:
+        is_awaited = message.id not in self._withdrawn
+        if not is_awaited and (reader_left := self._withdrawn.pop(message.id)) is not False:
+            if reader_left:
                 receivers.dead_letter(message, DeadLetterReason.NO_READER)
+            else:
+                receivers.settle(message)
             return
         if times >= self._max_deliveries:
             why = f"its process was lost each of the {times} times that it was given the message"
@@ -302,6 +303,8 @@ class MailboxReader:
             return
         try:
             self._hand_over(held.origin, times, kept)
+            if not is_awaited:
+                held.origin.withdraw(reader_left=False)
         except AskCycle as error:
             receivers.refuse(message, error)
             receivers.settle(message)

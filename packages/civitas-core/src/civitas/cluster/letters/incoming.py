@@ -76,8 +76,8 @@ class Incoming:
         outgoing: Outgoing | None,
     ) -> None:
         self.back = back
-        self.withdrawn: Callable[[str, str], None] = _nobody_reads
-        """Called with the agent and the id of a message that was withdrawn, and that did not come yet."""
+        self.withdrawn: Callable[[str, str, bool], None] = _nobody_reads
+        """Hears of a message that was withdrawn and did not come yet: agent, id, and whether a stream is unread."""
         self.asker_elsewhere: Callable[[str], FromPeer | None] = lambda message_id: None
         """Who asked in another process by a message that is kept in the state store, by its id."""
         self.has_left: Callable[[Peer], None] = lambda peer: None
@@ -213,7 +213,7 @@ class Incoming:
         if isinstance(origin, FromPeer):
             origin.withdraw(reader_left)
         elif origin is None:
-            self.withdrawn(to, message_id)
+            self.withdrawn(to, message_id, reader_left)
 
     def room(self, _: Peer, message_id: str, taken: int) -> None:
         """A reader there took so many chunks."""
@@ -243,4 +243,4 @@ class Incoming:
                 origin.left()
 
 
-def _nobody_reads(name: str, message_id: str) -> None: ...
+def _nobody_reads(name: str, message_id: str, reader_left: bool) -> None: ...
