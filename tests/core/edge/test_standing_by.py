@@ -125,6 +125,19 @@ async def test_an_edge_that_only_another_machine_reaches_is_said_at_once() -> No
             assert "listens at 127.0.0.1, which only that machine reaches" in answer.text
 
 
+@pytest.mark.promise(id="SEM-1815")
+async def test_a_caller_hears_that_the_one_that_leads_has_ended_before_it_answered() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    where = reached_at("127.0.0.1", server.sockets[0].getsockname()[1])
+    async with server, standing_by(at(where)) as client:
+        answer = await client.post(ASK, json={})
+        assert answer.status_code == 503
+        assert "it ended before it had answered" in answer.text
+
+
 async def test_edges_that_take_each_other_for_the_one_that_leads_say_so() -> None:
     other = HttpEdge(HttpOptions(port=0))
 

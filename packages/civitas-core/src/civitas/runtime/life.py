@@ -26,6 +26,8 @@ logger = logging.getLogger("civitas")
 
 _LOOK = 0.1
 """Seconds between two looks at whether anybody still waits."""
+_LEADS_WITHIN = 5.0
+"""Seconds in which a program that is there leads; one that does not may have been stopped, too."""
 
 
 class Life:
@@ -295,8 +297,10 @@ class Life:
 
     async def _answered(self, answering: Collection[asyncio.Task[None]]) -> None:
         """Wait until those that wait for durable agents have their answers, or have left."""
+        until = self._node.loop.time() + _LEADS_WITHIN
         while left := [each for each in answering if not each.done()]:
-            if not len(self._node.asks) and self._node.next_program.is_there:
+            comes = not self._node.next_program.is_there and self._node.loop.time() < until
+            if not len(self._node.asks) and not comes:
                 break
             await asyncio.wait(left, timeout=_LOOK)
         for each in answering:

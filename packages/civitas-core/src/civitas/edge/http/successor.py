@@ -110,6 +110,8 @@ class Successor:
             if began:
                 raise
             why = str(error) or f"nobody listened within {self._patience:g} s"
+            if isinstance(error, (ConnectionError, h11.RemoteProtocolError)):
+                why = "it ended before it had answered"
             raise _not_answered(why) from error
 
     async def _connect(self) -> _Connection:
