@@ -112,6 +112,7 @@ def test_the_old_version_goes_on_if_the_new_one_ends_before_it_is_ready(
     serve_kept(server)
     ledger = tmp_path / "ledger"
     config = walking(ledger, server)
+    config["runtime"] = {"drain_timeout": 30 if broken == "starts" else 6}
     there.civitas("--process", "far", topology=config)
     root = one.civitas(topology=config)
     one.says(" ready ")

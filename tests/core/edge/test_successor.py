@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from civitas import Runtime, Supervisor
+from civitas import ConfigurationError, Runtime, Supervisor
 from civitas.edge.http import HttpEdge, HttpOptions
 from civitas.edge.http.serving import listen
+from civitas.node.next_program import Alone
+from civitas.runtime.callers import Callers
 from tests.core.edge.poets import PLAIN, WORDS, Poet, patiently, running
 
 ASK = "/agents/poet/ask"
@@ -138,3 +140,20 @@ async def test_another_program_may_listen_at_the_address_while_a_stream_is_still
             listen("another program", edge.options.host, edge.port).close()
             await asyncio.sleep(0)
             assert Poet.left == []
+
+
+@pytest.mark.promise(id="SEM-1834")
+async def test_a_program_that_may_have_to_lead_again_leaves_the_address_to_the_others_until_it_does():
+    def alone(text: str) -> None:
+        pytest.fail(text)
+
+    async with running() as (_, edge):
+        again = HttpEdge(HttpOptions(port=edge.port))
+        callers = Callers(lambda: [again], Alone())
+        callers.come_after([edge])
+        callers.let_in(alone)
+        await asyncio.sleep(0)
+        with pytest.raises(ConfigurationError, match="Address already in use"):
+            listen("another program", edge.options.host, edge.port)
+        await callers.are_in()
+        listen("this program", edge.options.host, edge.port).close()

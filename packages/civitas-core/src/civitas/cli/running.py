@@ -23,7 +23,6 @@ from civitas.cli.trees import running_tree
 from civitas.cluster.frames import own_version
 from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.control.marks import passing_on
-from civitas.edge import PassesOn
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
@@ -276,10 +275,8 @@ class _Program:
         await asyncio.wait({stop}, timeout=_ITS_TURN)
         if self._again is None or stop.done() or self._runtime._node.next_program.is_there:
             return False
-        for edge in self._runtime._life.edges:
-            if isinstance(edge, PassesOn):  # what it has taken, it answers
-                edge.free_address()
         program = self._again()
+        program._runtime._life.callers.come_after(self._runtime._life.edges)
         return await program.run(topology, stands_in=True)
 
 

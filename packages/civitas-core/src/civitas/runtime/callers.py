@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from civitas.edge import Edge, StandsBy
+from civitas.edge import Edge, PassesOn, StandsBy
 from civitas.launch import pid_space
 from civitas.node.next_program import NextProgram
 from civitas.transport.election import Leader
@@ -25,6 +25,11 @@ class Callers:
         self._edges = edges
         self._next = next_program
         self._letting_in: asyncio.Task[None] | None = None
+        self._before: Sequence[Edge] | None = None
+
+    def come_after(self, edges: Sequence[Edge]) -> None:
+        """Let nobody in before this program leads: these edges listen at its addresses, and free them then."""
+        self._before = edges
 
     def let_in(self, waiting: Callable[[str], None]) -> None:
         """Another program leads, and answers from now on.
@@ -32,7 +37,7 @@ class Callers:
         Args:
             waiting: Told where this one is reached.
         """
-        if self._letting_in is None:
+        if self._letting_in is None and self._before is None:
             self._letting_in = asyncio.get_running_loop().create_task(self._let_in(waiting))
 
     async def _let_in(self, waiting: Callable[[str], None]) -> None:
@@ -44,6 +49,9 @@ class Callers:
         """Wait until the edges let in those who are to be let in."""
         if self._letting_in is not None:
             await self._letting_in
+        for edge in self._before or ():
+            if isinstance(edge, PassesOn):  # what it has taken, it answers
+                edge.free_address()
 
     def expect_addresses(self, last: Leader | None) -> None:
         """This program leads: one that led before on this machine frees their addresses once it knows that.

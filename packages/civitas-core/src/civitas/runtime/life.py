@@ -61,7 +61,7 @@ class Life:
         self._sweeper = Sweeper(node)
         self.root: SupervisorProcess | None = None
         """The running root supervisor; None while the system does not run."""
-        self._callers = Callers(lambda: self.edges, node.next_program)
+        self.callers = Callers(lambda: self.edges, node.next_program)
         self._starting: Start | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._finished: asyncio.Future[None] | None = None
@@ -108,8 +108,8 @@ class Life:
         try:
             await node.elect(partial(self._waits, waiting), self._deposed)
             elected = node.lead is not None
-            self._callers.expect_addresses(node.lead.last if node.lead is not None else None)
-            self._callers.show()
+            self.callers.expect_addresses(node.lead.last if node.lead is not None else None)
+            self.callers.show()
             await self._equipment.open(set(_names(self._supervisor)), elected=elected)
             root = SupervisorProcess(self._supervisor, node)  # every name is known from now on
             await node.assemble()
@@ -128,12 +128,12 @@ class Life:
             await node.has_started()
             await node.scheduler.start()
             node.open_door()
-            await self._callers.are_in()
+            await self.callers.are_in()
             for edge in self.edges:
                 await edge.open(self._outside)
             urls = (edge.url for edge in self.edges if isinstance(edge, PassesOn))
             self.edge_url = next(urls, None)
-            self._callers.show()
+            self.callers.show()
             self._sweeper.start()
         except BaseException:
             self.root = None
@@ -148,7 +148,7 @@ class Life:
     def _waits(self, waiting: Callable[[str], None], text: str) -> None:
         """Another program leads: have it answer whoever comes here."""
         waiting(text)
-        self._callers.let_in(waiting)
+        self.callers.let_in(waiting)
 
     async def _leave_to_the_next(self, drain_timeout: float) -> None:
         """This program does not start: what the one before it has left is for whichever is elected next."""
@@ -255,7 +255,7 @@ class Life:
         for edge in passing:  # before anybody is refused
             edge.let_go()
         if elected:
-            self._callers.hand_on()
+            self.callers.hand_on()
         node.close_door(replaces=replaces)
         runs.ending.passes_on = True
         await node.scheduler.stop()
@@ -276,7 +276,7 @@ class Life:
                 async with asyncio.timeout(drain_timeout if elected else None):
                     await self._answered(waiting)
                     if elected:
-                        await self._callers.handed_on()
+                        await self.callers.handed_on()
             for edge in passing:
                 await edge.handed_on()
         finally:
@@ -309,7 +309,7 @@ class Life:
 
     async def _close(self) -> None:
         self.edge_url = None
-        await self._callers.close()
+        await self.callers.close()
         await self._sweeper.stop()
         await self._node.scheduler.stop()
         try:
