@@ -195,6 +195,37 @@ async def test_an_agent_whose_class_raises_is_tried_again(journal: Journal) -> N
         assert journal.count("made") == 3
 
 
+class Turning(Actor):
+    """Takes some turns of the event loop to start again, in which it does nothing."""
+
+    def __init__(self, name: str, journal: Journal, turns: int) -> None:
+        super().__init__(name, journal)
+        self.turns = turns
+
+    async def on_start(self) -> None:
+        again = f"start {self.name}" in self.journal
+        await super().on_start()
+        for _ in range(self.turns if again else 0):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns", range(3, 9))
+async def test_an_agent_that_starts_while_its_supervisor_ends_is_said_to_have_once(
+    journal: Journal, turns: int
+) -> None:
+    slow, quick = Turning("slow", journal, 100), Turning("quick", journal, turns)
+    inner = Supervisor("inner", [slow, quick], backoff="none")
+    async with Runtime(Supervisor("root", [inner])) as runtime:
+        for name in ("slow", "quick"):
+            await runtime.send(name, 1, "crash")
+        for _ in range(6):
+            await asyncio.sleep(0)
+        await runtime.terminate_child("root", "inner")
+        told = [(event.type, event.name) for event in runtime.timeline()]
+        assert ("crashed", "quick") in told
+        assert told.count(("restarted", "quick")) <= 1
+
+
 async def test_a_crash_leaves_nothing_to_the_garbage_collector(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)], backoff="none")) as runtime:
 

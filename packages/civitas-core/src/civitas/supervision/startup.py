@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -227,7 +227,7 @@ class StartUps:
         return [call for startup in over for call in startup.later]
 
     async def _make_way(self, startup: StartUp) -> None:
-        task = await self._task_of(startup)
+        [task] = await self._tasks_of([startup])
         ends = startup.may_end and not task.done()
         if ends:
             task.cancel()
@@ -240,17 +240,18 @@ class StartUps:
             task.exception()  # it failed in that very moment, and is started again anyway
         startup.tell(SupervisionError("restarting", "it is started again with its siblings"))
 
-    async def _task_of(self, startup: StartUp) -> asyncio.Task[Result]:
-        """Its task, which may be cancelled."""
-        if startup.task is None:
-            self._wait_for(startup)
+    async def _tasks_of(self, startups: Collection[StartUp]) -> list[asyncio.Task[Result]]:
+        """Their tasks, which may be cancelled."""
+        begun = [each for each in startups if each.task is None]
+        for each in begun:  # all before anything is awaited: none is to be said to have started meanwhile
+            self._wait_for(each)
+        if begun:
             await asyncio.sleep(0)
-        assert startup.task is not None
-        return startup.task
+        return [each.task for each in startups if each.task is not None]
 
     async def end_all(self, error: Callable[[], Exception]) -> None:
         """End them all: the supervisor ends. Whoever waits gets what `error` makes."""
-        tasks = [await self._task_of(each) for each in list(self.under_way)]
+        tasks = await self._tasks_of(list(self.under_way))
         for task in tasks:
             task.cancel()
         if tasks:
