@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from civitas import AgentProcess, Message, Runtime, SQLiteStateStore, Supervisor
 from civitas.process.step_in_thread import StepInThread
+from civitas.state.sqlite_shared import SharedConnection
 
 STEPS = 6
 
@@ -78,6 +81,16 @@ async def test_a_plain_function_may_return_what_is_awaited(tmp_path: Path) -> No
 
     store = SQLiteStateStore(tmp_path / "a.db")
     assert await ask(store, later_in_a_function) == [*range(STEPS), 0]
+
+
+async def test_an_sqlite_that_was_not_built_for_threads_is_used_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SharedConnection, "may_be_shared", False)
+    store = SQLiteStateStore(tmp_path / "a.db")
+    await store.open()
+    assert store._shared is None
+    assert await ask(store, lambda n: n) == [*range(STEPS), 0]
 
 
 class Own(SQLiteStateStore):

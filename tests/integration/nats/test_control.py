@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from civitas.cli import main
+from civitas.launch import Hold
 from civitas.state import NatsKVStateStore
 from tests.integration.nats.conftest import ROOT, over_nats, traveller
 
@@ -84,6 +85,21 @@ async def test_the_command_line_finds_the_system_from_another_machine(config, el
     wrong = config | {"transport": {**config["transport"], "secret": "wr0ng"}}
     code, _, err = await elsewhere(wrong, "send", "here", "1")
     assert (code, "none answers over nats" in err) == (1, True), err
+
+
+@pytest.mark.promise(id="SEM-1516")
+@pytest.mark.usefixtures("running")
+async def test_a_system_that_a_service_runs_on_this_machine_is_found_over_its_transport(
+    config, elsewhere, tmp_path
+):
+    kept = config | {"state": {"type": "sqlite", "path": "state.db"}}
+    hold = Hold(tmp_path / "other" / "state.db-remote.lock", "it", alone=True)
+    await hold.take()  # what the service has, with a state folder of its own
+    try:
+        answer = await elsewhere(kept, "ask", "here", '"ä"', "--type", "echo")
+    finally:
+        hold.release()
+    assert answer == (0, '"ä"', "")
 
 
 @pytest.mark.promise(id="SEM-1722")

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from civitas.cli.failures import Refused
 from civitas.control import ControlClient, NotRunning, state_folder
-from civitas.errors import TopologyError
+from civitas.errors import CivitasError, TopologyError
 from civitas.launch import holder_of
 from civitas.node.inspecting import Seen
 from civitas.plugins import PluginManager
@@ -61,12 +61,15 @@ async def running_system(topology: Path) -> AsyncIterator[System]:
         except NotRunning as error:
             if error.pid is not None:
                 raise
-            system = await _elsewhere(topology, name, opened)
+            try:
+                system = await _elsewhere(topology, name, opened)
+            except CivitasError:
+                _refuse_if_run_otherwise(topology, name)
+                raise
         yield system
 
 
 async def _elsewhere(topology: Path, name: str, opened: AsyncExitStack) -> System:
-    _refuse_if_run_otherwise(topology, name)
     start = f"start it with `civitas run {shlex.quote(str(topology))}`"
     part = load_part(topology, "name", "transport", "runtime", "processes")
     if part.transport.type == "in_process":
@@ -96,7 +99,8 @@ def _refuse_if_run_otherwise(topology: Path, name: str) -> None:
     path = state.further.get("path") if state is not None and state.type == "sqlite" else None
     if not isinstance(path, str):
         return
-    found = holder_of(lock_beside((topology.parent / Path(path).expanduser()).resolve(), name))
+    home = os.path.expanduser(path)  # noqa: PTH111  # Path's own raises where there is none
+    found = holder_of(lock_beside((topology.parent / home).resolve(), name))
     if found is None:
         return
     process, user = found

@@ -134,10 +134,12 @@ class SQLiteStateStore:
             PayloadError: As for `set`.
         """
         shared = self._shared
-        if shared is None or not self._may_set_in_thread() or not self._log.is_short():
+        if shared is None or not self._may_set_in_thread():
             return False
         row = check_key(key), encode_value(value()), next(self._revisions)
         try:
+            if not self._log.is_short():
+                return False
             written = shared.execute_at_once(upsert(1), row, may)
             if written:
                 self._check_file()
@@ -349,7 +351,8 @@ class SQLiteStateStore:
         except BaseException:
             await connection.close()
             raise
-        self._connection, self._shared = connection, opened[0]
+        self._connection = connection
+        self._shared = opened[0] if opened[0].may_be_shared else None
         return connection
 
     def _is_closed(self, key: str | None = None) -> StateStoreError:

@@ -13,6 +13,9 @@ __all__ = ["SharedConnection"]
 class SharedConnection(sqlite3.Connection):
     """One statement at a time, from whichever thread."""
 
+    may_be_shared = sqlite3.threadsafety == 3
+    """Whether SQLite was built for that; Apple's was not. Rows are read outside of the lock."""
+
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._in_use = threading.Lock()
