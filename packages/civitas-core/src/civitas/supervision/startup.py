@@ -243,7 +243,8 @@ class StartUps:
     async def _tasks_of(self, startups: Collection[StartUp]) -> list[asyncio.Task[Result]]:
         """Their tasks, which may be cancelled."""
         begun = [each for each in startups if each.task is None]
-        for each in begun:  # all before anything is awaited: none is to be said to have started meanwhile
+        # All before anything is awaited: meanwhile one may start, and would be said to have started twice.
+        for each in begun:
             self._wait_for(each)
         if begun:
             await asyncio.sleep(0)
