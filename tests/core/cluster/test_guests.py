@@ -260,3 +260,16 @@ async def test_an_agent_whose_state_the_server_cannot_send_is_shown_without_it(l
 @pytest.mark.parametrize("network", ["memory"], indirect=True)
 async def test_a_carrier_without_such_a_way_shows_nothing(looks):
     assert await looks("near", within=5) is None
+
+
+@pytest.mark.promise(id="SEM-1834")
+async def test_a_root_that_led_before_hears_that_the_next_one_works_although_that_lets_nobody_ask():
+    network = MemoryNetwork()
+    async with Nodes(network.transport, {}, Echo("near")) as nodes:
+        assert nodes.root.guests.answers is None
+        guest = Guest(nodes.transport.address, "of the system", network.transport(), was_root=True)
+        try:
+            assert await guest.enter(10)
+            assert await guest.call("started")
+        finally:
+            await guest.close()

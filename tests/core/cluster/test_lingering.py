@@ -57,3 +57,23 @@ async def test_a_next_root_is_found_when_it_has_started_its_agents() -> None:
     assert not lingering.has_found
     await asyncio.wait_for(finding, 5)
     assert lingering.has_found
+
+
+class Shows(Older):
+    """The way to a root whose edge is known."""
+
+    async def call(self, what: str, *arguments: Any) -> Any:
+        return {"port": 1}
+
+
+@pytest.mark.promise(id="SEM-1815")
+async def test_a_root_that_leads_again_does_not_take_itself_for_the_next_one() -> None:
+    lingering = Lingering("root", "token", MemoryNetwork().transport)
+    lingering.begin()
+    lingering.reset()
+    lingering._guest = Shows()  # type: ignore[assignment]
+    finding = asyncio.create_task(lingering.find_edge(behind=True))
+    await asyncio.sleep(0)
+    assert not finding.done()
+    lingering.begin()
+    assert await finding == {"port": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from civitas.edge import FindEdge
 from civitas.edge.http import HttpEdge, HttpOptions
-from civitas.edge.http.ahead import reached_at
+from civitas.edge.http.ahead import Ahead, reached_at
 from civitas.edge.http.serving import listen
 from tests.core.edge.poets import PLAIN, WORDS, Poet, running
 
@@ -190,3 +191,14 @@ async def test_it_leaves_its_address_to_a_next_one_on_the_same_machine_which_wai
             assert (await client.post(ASK, json={})).status_code == 200
         await new.close()
         listen("another program", old.options.host, old.port).close()
+
+
+@pytest.mark.promise(id="SEM-1815")
+async def test_that_the_machine_of_the_one_that_leads_is_lost_is_noticed_while_it_answers() -> None:
+    async with running() as (_, edge):
+        found = await Ahead(at(edge.reached_at)).connect()
+        assert found is not None
+        connection = found[1].get_extra_info("socket")
+        found[1].close()
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5

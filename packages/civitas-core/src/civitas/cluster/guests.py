@@ -74,6 +74,8 @@ class Guests:
         """Answers them; None while nobody is let in."""
         self.edge: Mapping[str, Any] = {}
         """Where callers are let in, for a program that waits to lead, or has led."""
+        self.started = False
+        """Whether the system takes work; whoever runs it by a program of its own lets no guests ask anything."""
         self._boot = boot
         self._seal = seal
         self._transport = transport
@@ -149,8 +151,8 @@ class Guests:
         return dict(self.edge)
 
     async def _has_started(self, _: Peer) -> bool:
-        """Whether the system takes requests; asked by a root that led before, which is let in earlier."""
-        return self.answers is not None
+        """Whether the system takes work; asked by a root that led before, which is let in earlier."""
+        return self.started
 
     def _left(self, peer: Peer) -> None:
         self.gone(peer.boot, "it left")
@@ -164,7 +166,7 @@ class Guests:
 
     async def close(self) -> None:
         """Let nobody in any more, and tell those that are there that the system stops."""
-        self.answers = None
+        self.answers, self.started = None, False
         if self._lookout is not None:
             self._lookout.close()
         for peer in self._there.values():

@@ -47,8 +47,12 @@ class Lingering:
 
     @property
     def has_found(self) -> bool:
-        """Whether the next root takes requests."""
+        """Whether the next root takes work."""
         return self._found
+
+    def reset(self) -> None:
+        """This root may lead again, in another life of its system."""
+        self._leads_no_more, self._found = asyncio.Event(), False
 
     def begin(self) -> None:
         """This root does not lead any more, so whoever does is another one."""
@@ -56,7 +60,7 @@ class Lingering:
         self._leads_no_more.set()
 
     async def find(self) -> None:
-        """Wait until the next root has started its agents, and takes requests."""
+        """Wait until the next root has started its agents, and takes work."""
         self._busy += 1
         try:
             while not self._found:

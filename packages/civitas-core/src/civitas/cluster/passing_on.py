@@ -68,6 +68,8 @@ class PassingOn:
     def reset(self) -> None:
         """The system begins again."""
         self.active, self.forward = False, None
+        if self._lingering is not None:
+            self._lingering.reset()
 
     def begin(self, *, asked: bool) -> None:
         """This root ends.
@@ -99,6 +101,10 @@ class PassingOn:
     def show_edge(self, where: Mapping[str, Any]) -> None:
         """See `NextProgram.show_edge`."""
         self._root.guests.edge = where
+
+    def has_started(self) -> None:
+        """See `NextProgram.has_started`."""
+        self._root.guests.started = True
 
     async def find_edge(self) -> Mapping[str, Any]:
         """See `NextProgram.find_edge`."""

@@ -33,6 +33,9 @@ class NextProgram(Protocol):
     def show_edge(self, where: Mapping[str, Any]) -> None:
         """Tell other programs where this one lets callers in, as it leads."""
 
+    def has_started(self) -> None:
+        """Tell other programs that this one takes work, as it leads."""
+
     async def find_edge(self) -> Mapping[str, Any]:
         """Where the one that leads lets callers in, as it told; empty if that is not known at this moment."""
         ...
@@ -47,7 +50,7 @@ class NextProgram(Protocol):
         """Wait until nothing is left of what was asked there and is over."""
 
     async def found(self) -> None:
-        """Wait until the one that leads takes requests."""
+        """Wait until the one that leads takes work."""
 
     async def leave_alone(self) -> None:
         """Ask it for nothing more."""
@@ -65,6 +68,9 @@ class Alone:
 
     def show_edge(self, where: Mapping[str, Any]) -> None:
         """See `NextProgram.show_edge`."""
+
+    def has_started(self) -> None:
+        """See `NextProgram.has_started`."""
 
     async def find_edge(self) -> Mapping[str, Any]:
         """See `NextProgram.find_edge`."""

@@ -134,6 +134,7 @@ class Life:
             urls = (edge.url for edge in self.edges if isinstance(edge, PassesOn))
             self.edge_url = next(urls, None)
             self.callers.show()
+            node.next_program.has_started()
             self._sweeper.start()
         except BaseException:
             self.root = None

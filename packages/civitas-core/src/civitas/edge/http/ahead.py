@@ -17,6 +17,8 @@ __all__ = ["Ahead", "is_of_here", "reached_at"]
 
 _LOOK = 2.0
 """Seconds for the program that leads to say where it is, or to accept a connection."""
+_SIGNS_OF_LIFE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
+"""How a machine that is lost is noticed in eleven seconds."""
 _ELSEWHERE = (socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")
 """Addresses of nobody, which are for documentation: nothing is sent there."""
 _OF_ALL = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  (what an edge may listen at)
@@ -52,7 +54,9 @@ class Ahead:
                     self._told = await self._find()
                     self._known = _address(self._told)
                 if self._known is not None:
-                    return await asyncio.open_connection(*self._known)
+                    reader, writer = await asyncio.open_connection(*self._known)
+                    _notice_loss(writer.get_extra_info("socket"))
+                    return reader, writer
         if self._find is not _nowhere:
             self._known = None  # another one may lead by now
         return None
@@ -106,6 +110,14 @@ def _own_address() -> str:
             probe.connect((address, 9))
             return str(probe.getsockname()[0])
     return "127.0.0.1"
+
+
+def _notice_loss(connection: socket.socket) -> None:
+    """Let the system look whether the other machine is there: one that is lost says nothing, as one that works."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _SIGNS_OF_LIFE.items():
+        if hasattr(socket, option):  # not every system lets one choose
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 async def _nowhere() -> Mapping[str, Any]:
