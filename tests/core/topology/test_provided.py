@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from civitas.errors import TopologyError
+from civitas.errors import StateStoreError, TopologyError
 from civitas.message import Message
 from civitas.models import ModelResponse
 from civitas.plugins import hookimpl
@@ -94,3 +94,24 @@ def test_a_model_or_tool_that_does_not_fit_is_named_with_the_nearest(
         Runtime.from_config(
             with_model(**keys), agent_classes={"Thinks": Thinks}, plugins=[Provides()]
         )
+
+
+def test_a_store_of_a_plugin_that_cannot_be_made_is_told_in_its_own_words() -> None:
+    class Closed:
+        def __init__(self, path: str) -> None:
+            raise StateStoreError(f"{path} cannot be opened")
+
+        async def get(self, key: str) -> None: ...
+        async def set(self, key: str, value: Mapping[str, Any]) -> None: ...
+        async def delete(self, key: str) -> None: ...
+
+    class Stores:
+        @hookimpl
+        def civitas_state_stores(self) -> dict[str, Any]:
+            return {"closed": Closed}
+
+    config = {"state": {"type": "closed", "path": "x"}, "supervision": {}}
+    with pytest.raises(TopologyError) as caught:
+        Runtime.from_config(config, plugins=[Stores()])
+    assert str(caught.value).endswith("x cannot be opened")
+    assert "StateStoreError(" not in str(caught.value)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
-from civitas.errors import ConfigurationError
+from civitas.errors import CivitasError
 from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
 from civitas.process.keywords import keywords_of
@@ -96,7 +96,7 @@ class _Named:
                 return BuiltLate(partial(kind, **given), self._where(), self.methods)
             key = named_in(str(error), given)
             where = (*self.path, key) if key else self.path
-            own = isinstance(error, ConfigurationError)
+            own = isinstance(error, CivitasError)
             text = str(error) if own else f"{self._where()}: {error!r}"
             raise topology_error([source.problem(where, text)], source.file) from error
 
