@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,22 @@ async def test_a_server_that_is_not_there_is_a_failed_start_that_leaves_no_other
         async with running(OpenAIAgent("o", agent=agent)):
             pass
     assert there.noted == ["begin", "end"]
+
+
+@pytest.mark.promise(id="SEM-1048")
+async def test_a_server_whose_connection_is_cancelled_from_inside_is_a_failed_start(notes):
+    """As it is now and then where its process ends while it is greeted."""
+    connect = notes.server.connect
+
+    async def cut_off():
+        await connect()
+        raise asyncio.CancelledError
+
+    notes.server.connect = cut_off
+    with pytest.raises(StartFailed, match="its MCP server 'notes' cannot be connected: Cancelled"):
+        async with running(OpenAIAgent("o", agent=make([notes.server]))):
+            pass
+    assert notes.noted == ["begin", "end"]
 
 
 async def test_a_server_is_connected_once_for_all_conversations(notes):

@@ -162,9 +162,15 @@ class _Connection:
             connect_in_parallel=True,
             connect_timeout_seconds=_CONNECT_TIMEOUT,
         )
+        error: BaseException | None
         try:
             await self._manager.connect_all()
-        except Exception as error:
+        except Exception as failed:
+            error = failed
+        else:
+            # Even a strict manager only notes an attempt that was cancelled, as by the end of a server that starts.
+            error = self._manager.errors.get(self.server)
+        if error is not None:
             whose = f"agent {owner!r}: its " if owner else ""
             raise ConnectionError(
                 f"{whose}MCP server {self.server.name!r} cannot be connected: {type(error).__name__}: {error}"
