@@ -101,6 +101,24 @@ async def test_what_is_left_after_the_drain_timeout_is_a_dead_letter(journal: Jo
     assert letters == ["terminated", "terminated"]
 
 
+@pytest.mark.promise(id="SEM-603")
+async def test_an_agent_that_is_being_terminated_finishes_while_the_runtime_stops(
+    journal: Journal,
+) -> None:
+    actor = Actor("a", journal)
+    runtime = Runtime(Supervisor("root", [actor]))
+    await runtime.start()
+    await runtime.send("a", 0, "hold")
+    await journal.until("hold a")
+    terminating = asyncio.create_task(runtime.terminate_child("root", "a"))
+    await eventually(lambda: runtime.tree()["children"][0]["status"] == "stopping")
+    stopping = asyncio.create_task(runtime.stop())
+    await eventually(lambda: not runtime._node.open)
+    actor.release.set()
+    await asyncio.gather(terminating, stopping)
+    assert actor.handled == [0]
+
+
 @pytest.mark.promise(id="SEM-601")
 async def test_a_stopping_runtime_takes_no_work_from_outside(journal: Journal) -> None:
     actor = Actor("a", journal)

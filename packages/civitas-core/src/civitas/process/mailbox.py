@@ -150,8 +150,8 @@ class Mailbox:
         return True
 
     async def drained(self) -> None:
-        """Wait until the reader has come to the end and waits, or the mailbox is closed."""
-        if self.idle or self._closed is not None:
+        """Wait until the reader has come to the end and waits, or the mailbox is closed, for sends too."""
+        if self.idle or (self._closed is not None and not self._takes_sends):
             return
         if self._drained is None:
             self._drained = asyncio.Event()
