@@ -30,7 +30,7 @@ from civitas.testing.memory_network import MemoryNetwork
 from civitas.transport.election import Leader
 from tests.core.cluster.nodes import kind_of, make
 
-__all__ = ["SeveralRoots"]
+__all__ = ["SeveralRoots", "ask_from", "crash", "until"]
 
 _TOKEN = "of the system"
 
@@ -231,3 +231,29 @@ async def _live(member: MemberNode) -> None:
     await member.ended
     await member.leave_system()
     await member.detach()
+
+
+async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
+async def crash(runtime: Runtime, agent: str) -> None:
+    """Let an agent crash, and wait until it has been restarted."""
+    restarted = asyncio.Event()
+    runtime.on("restarted", lambda event: restarted.set())
+    await runtime.send(agent, 1, "crash")
+    await restarted.wait()
+
+
+async def ask_from(roots: SeveralRoots, member: str, *order: object) -> object:
+    """Let an agent be asked by its own process, and not by a root."""
+    node = roots.members[member]
+    node.open = True
+    to, payload, *type = order
+    what = str(type[0]) if type else "ask"
+    if what == "crash":
+        node.send(None, str(to), payload, what, 5.0, None, None)
+        return None
+    return (await node.ask(None, str(to), payload, what, 20.0, None, None)).payload

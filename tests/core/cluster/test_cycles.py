@@ -56,6 +56,14 @@ class System:
         await self.until(lambda: any(cell.asking for cell in self._cells(asker)))
         await self.until(lambda: not asked or self._has_one(asked))
 
+    async def close_in(self) -> None:
+        """Let `near` ask `far`, and that `here`, which closes the circle once it asks `near`."""
+        await self.order("near", "far")
+        await self.order("far", "here")
+        await self.order("here", "near")
+        await self.let("near", "far")
+        await self.let("far", "here")
+
     @property
     def unfinished_runs(self) -> list[RunInfo]:
         runs = self._nodes.runtime.runs
@@ -144,11 +152,7 @@ async def test_an_ask_that_is_refused_when_its_agent_has_it_leaves_the_mailbox_o
 ):
     broker = MemoryBroker()
     async with system("at_least_once", 10, broker) as three:
-        await three.order("near", "far")
-        await three.order("far", "here")
-        await three.order("here", "near")
-        await three.let("near", "far")
-        await three.let("far", "here")
+        await three.close_in()
         three.network.fate = lambda _: []  # the search for a circle takes longer than the broker
         await three.let("here", "near")
         three.network.fate = lambda _: [0.0]
@@ -162,11 +166,7 @@ async def test_an_ask_that_is_refused_before_its_agent_has_read_it_is_not_handle
 ):
     broker = MemoryBroker()
     async with system("at_least_once", 10, broker) as three:
-        await three.order("near", "far")
-        await three.order("far", "here")
-        await three.order("here", "near")
-        await three.let("near", "far")
-        await three.let("far", "here")
+        await three.close_in()
         mailbox = broker.boxes["10.near"]
         mailbox.readers, readers = [], mailbox.readers  # it is slow in coming
         assert "here -> near -> far -> here" in await three.refused("here")

@@ -6,7 +6,7 @@ import pytest
 
 from civitas.cluster.durable import order
 from civitas.cluster.durable.lanes import Settled
-from tests.core.cluster.test_lanes import Read
+from tests.core.cluster.test_order_of_lanes import Read
 
 
 @pytest.mark.promise(id="SEM-1480")

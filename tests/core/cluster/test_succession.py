@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,12 +15,11 @@ from civitas import (
     DynamicSupervisor,
     Message,
     NodeDown,
-    Runtime,
     SupervisorGaveUp,
     UnknownAgent,
 )
 from civitas.testing.memory_transport import MemoryTransport
-from tests.core.cluster.several_roots import SeveralRoots
+from tests.core.cluster.several_roots import SeveralRoots, ask_from, crash, until
 
 STARTS: list[str] = []
 """The starts of agents: all nodes share this process."""
@@ -232,32 +230,6 @@ async def test_a_member_that_ended_while_no_root_led_is_down_for_the_next_one_an
         await roots.join("v")
         await starting
         assert (await roots.runtime.ask("far", "other", "ask")).payload == {"count": 1}
-
-
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.001)
-
-
-async def crash(runtime: Runtime, agent: str) -> None:
-    """Let an agent crash, and wait until it has been restarted."""
-    restarted = asyncio.Event()
-    runtime.on("restarted", lambda event: restarted.set())
-    await runtime.send(agent, 1, "crash")
-    await restarted.wait()
-
-
-async def ask_from(roots: SeveralRoots, member: str, *order: object) -> object:
-    """Let an agent be asked by its own process, and not by a root."""
-    node = roots.members[member]
-    node.open = True
-    to, payload, *type = order
-    what = str(type[0]) if type else "ask"
-    if what == "crash":
-        node.send(None, str(to), payload, what, 5.0, None, None)
-        return None
-    return (await node.ask(None, str(to), payload, what, 20.0, None, None)).payload
 
 
 @pytest.mark.promise(id="SEM-1547")

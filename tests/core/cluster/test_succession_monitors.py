@@ -8,8 +8,7 @@ import pytest
 
 from civitas import AgentProcess, DynamicSupervisor, Message
 from civitas.testing.memory_transport import MemoryTransport
-from tests.core.cluster.several_roots import SeveralRoots
-from tests.core.cluster.test_succession import ask_from, crash, until
+from tests.core.cluster.several_roots import SeveralRoots, ask_from, crash, until
 
 TOLD: dict[str, list[dict[str, Any]]] = {}
 """What each agent was told of those that it watches."""
