@@ -1,10 +1,10 @@
-"""`NodeWatch`: what a carrier hands to whoever watches a node."""
+"""What a carrier hands to whoever watches a node, and those that watch one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["NodeWatch"]
+__all__ = ["NodeWatch", "NodeWatches"]
 
 
 class NodeWatch:
@@ -42,3 +42,39 @@ class NodeWatch:
         """Stop watching."""
         self._over = True
         self._closed(self)
+
+
+class NodeWatches:
+    """Those over one node.
+
+    Args:
+        closed: Called each time that one of them was closed.
+    """
+
+    def __init__(self, closed: Callable[[], None]) -> None:
+        self._closed = closed
+        self._watches: list[NodeWatch] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._watches)
+
+    def add(self, back: Callable[[], None], lost: Callable[[], None]) -> NodeWatch:
+        """Begin one; see `NodeWatch`."""
+        watch = NodeWatch(back, lost, self._remove)
+        self._watches.append(watch)
+        return watch
+
+    def tell_back(self) -> None:
+        """The node can be reached again."""
+        for watch in list(self._watches):
+            watch.tell_back()
+
+    def end(self) -> list[NodeWatch]:
+        """Take them all out."""
+        watches, self._watches = self._watches, []
+        return watches
+
+    def _remove(self, watch: NodeWatch) -> None:
+        if watch in self._watches:
+            self._watches.remove(watch)
+        self._closed()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from civitas.transport.nats.link import NatsLink
 from civitas.transport.nats.pulse import NatsPulse
-from civitas.transport.node_watch import NodeWatch
+from civitas.transport.node_watch import NodeWatch, NodeWatches
 
 __all__ = ["NatsNeighbour"]
 
@@ -45,7 +45,7 @@ class NatsNeighbour:
         self._run = run
         self._wanted = wanted
         self._over = over
-        self._watches: list[NodeWatch] = []
+        self._watches = NodeWatches(self._end_if_idle)
         self._is_over = False
         self._pulse = pulse
         self._watched = pulse.watch(token, run, self._back, self._lost)
@@ -58,9 +58,7 @@ class NatsNeighbour:
 
     def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> NodeWatch:
         """Watch it."""
-        watch = NodeWatch(back, lost, self._unwatched)
-        self._watches.append(watch)
-        return watch
+        return self._watches.add(back, lost)
 
     def again(self) -> None:
         """What left may be lost."""
@@ -69,32 +67,26 @@ class NatsNeighbour:
 
     def close(self) -> None:
         """End the links, and stop watching."""
-        self._watches.clear()
+        self._watches.end()
         for link in list(self.links.values()):
             link.close()
         self._end()
 
     def _back(self) -> None:
         self.again()
-        for watch in list(self._watches):
-            watch.tell_back()
+        self._watches.tell_back()
 
     def _lost(self, why: str) -> None:
         if self._is_over:
             return
         log.info("the node at %s is lost: %s", self._address, why)
-        watches = list(self._watches)
+        watches = self._watches.end()
         self.close()
         for watch in watches:
             watch.tell_lost()
 
     def _left(self, link: NatsLink) -> None:
         self.links.pop(link.id, None)
-        self._end_if_idle()
-
-    def _unwatched(self, watch: NodeWatch) -> None:
-        if watch in self._watches:
-            self._watches.remove(watch)
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import zmq
 
 from civitas.transport.contract import Detour
-from civitas.transport.node_watch import NodeWatch
+from civitas.transport.node_watch import NodeWatch, NodeWatches
 from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.pulse import Pulse
 
@@ -48,7 +48,7 @@ class ZmqNeighbour:
         self._ids = ids
         self._timeout = timeout
         self._over = over
-        self._watches: list[NodeWatch] = []
+        self._watches = NodeWatches(self._end_if_idle)
         self._silent = False
         self._pulse = Pulse(
             dealer(), endpoint, timeout=timeout, back=self._back, lost=self._unreachable
@@ -71,9 +71,7 @@ class ZmqNeighbour:
 
     def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> NodeWatch:
         """Watch it."""
-        watch = NodeWatch(back, lost, self._watched)
-        self._watches.append(watch)
-        return watch
+        return self._watches.add(back, lost)
 
     @property
     def is_connected(self) -> bool:
@@ -86,7 +84,7 @@ class ZmqNeighbour:
 
     def close(self) -> None:
         """End the links, and stop watching."""
-        self._watches.clear()
+        self._watches.end()
         for link in list(self.links):
             link.close()
         self._end()
@@ -94,8 +92,7 @@ class ZmqNeighbour:
     def _back(self) -> None:
         for link in list(self.links):
             link.reconnect()
-        for watch in list(self._watches):
-            watch.tell_back()
+        self._watches.tell_back()
 
     def _unreachable(self) -> None:
         why = f"it could not be reached for {self._timeout:g} s"
@@ -110,18 +107,13 @@ class ZmqNeighbour:
 
     def _lost(self, why: str) -> None:
         log.info("the node at %s is lost: %s", self._endpoint, why)
-        watches = list(self._watches)
+        watches = self._watches.end()
         self.close()
         for watch in watches:
             watch.tell_lost()
 
     def _left(self, link: ZmqLink) -> None:
         self.links.discard(link)
-        self._end_if_idle()
-
-    def _watched(self, watch: NodeWatch) -> None:
-        if watch in self._watches:
-            self._watches.remove(watch)
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:
