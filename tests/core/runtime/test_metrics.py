@@ -68,6 +68,16 @@ async def test_what_waits_is_handled_and_comes_again_is_measured(metered: Metere
 
 
 @pytest.mark.promise(id="SEM-1703")
+async def test_a_supervisor_that_gives_up_is_counted_by_its_name(metered: Metered) -> None:
+    team = Supervisor("team", [Actor("a", Journal())], max_restarts=0)
+    async with Runtime(Supervisor("root", [team], backoff="none")) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: names.GAVE_UPS in metered.points())
+        points = metered.points()
+    assert by(points[names.GAVE_UPS], names.AGENT_NAME) == {"team": 1}
+
+
+@pytest.mark.promise(id="SEM-1703")
 async def test_conversations_count_under_the_name_of_their_pool(metered: Metered) -> None:
     pool = ConversationPool("pool", Actor("child", Journal()))
     async with Runtime(Supervisor("root", [pool])) as runtime:
