@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ class Collector:
         monkeypatch.setattr(time, "thread_time", lambda: self.now)
         monkeypatch.setattr(gc, "freeze", lambda: self.done.append("freeze"))
         monkeypatch.setattr(gc, "unfreeze", lambda: self.done.append("unfreeze"))
+        monkeypatch.setattr(gc, "collect", lambda: self.done.append("collect"))
+        monkeypatch.setattr(gc, "get_threshold", lambda: (700, 10, 10))
+        monkeypatch.setattr(gc, "collect", lambda: self.done.append("collect"))
 
     def collect(self, seconds: float, generation: int = 2) -> None:
         self.pauses("start", {"generation": generation})
@@ -56,6 +60,33 @@ def test_after_many_long_ones_everything_is_looked_at_again(collector: Collector
     assert collector.done == ["freeze"] * _TIMES
     collector.collect(LONG)
     assert collector.done[_TIMES:] == ["unfreeze", "freeze"]
+
+
+@pytest.mark.promise(id="SEM-1234")
+async def test_a_full_one_follows_in_a_turn_of_its_own_when_younger_objects_took_long(
+    collector: Collector,
+) -> None:
+    collector.collect(SHORT, generation=1)
+    await asyncio.sleep(0)
+    assert collector.done == []
+    collector.collect(LONG, generation=1)
+    collector.collect(SHORT, generation=1)
+    assert collector.done == []
+    await asyncio.sleep(0)
+    assert collector.done == ["collect"]
+
+
+@pytest.mark.promise(id="SEM-1234")
+async def test_none_follows_where_a_full_one_was_meanwhile_or_never_comes(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(100):
+        collector.collect(SHORT, generation=1)
+        collector.collect(SHORT)
+    monkeypatch.setattr(gc, "get_threshold", lambda: (2000, 10, 0))
+    collector.collect(LONG, generation=1)
+    await asyncio.sleep(0)
+    assert collector.done == []
 
 
 @pytest.mark.promise(id="SEM-1234")
