@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -98,9 +100,42 @@ def test_the_nats_server_asks_for_the_login_of_the_topology(everything: Path) ->
     text = data["configs"]["nats"]["content"]
     assert 'authorization { user: "civitas", password: $$NATS_PASSWORD }' in text
     wanted = "${NATS_PASSWORD:?write NATS_PASSWORD into .env}"
-    assert data["services"]["nats"]["environment"] == {"NATS_PASSWORD": wanted}
+    assert data["services"]["nats"]["environment"] == {"NATS_PASSWORD": f"'{wanted}'"}
     # A default of the topology would not be that of the server.
     assert data["services"]["root"]["environment"]["NATS_PASSWORD"] == wanted
+
+
+@pytest.mark.promise(id="SEM-1629")
+@pytest.mark.parametrize("password", ["123456", 'a b;c#{"\\'])
+def test_the_nats_server_takes_any_password_as_a_text(
+    password: str, everything: Path, tmp_path: Path
+) -> None:
+    data = made(everything)
+    configuration = tmp_path / "nats.conf"
+    # As Compose does it with what is in .env.
+    configuration.write_text(data["configs"]["nats"]["content"].replace("$$", "$"))
+    said = data["services"]["nats"]["environment"]["NATS_PASSWORD"]
+    environment = {"NATS_PASSWORD": re.sub(r"\$\{.*\}", lambda _: password, said)}
+    server = Path(sys.executable).with_name("nats-server")
+    checked = subprocess.run(
+        [server, "-t", "-c", configuration], env=environment, capture_output=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.promise(id="SEM-1628")
+def test_a_variable_that_names_a_file_with_a_secret_names_it_where_the_container_has_it(
+    write: Write,
+) -> None:
+    topology = write("""\
+        transport: {type: nats, servers: ["tls://nats.example.com"], credentials: "${CREDS}"}
+        supervision: {children: [{agent: {name: here, type: agents.Counter}}]}
+        """)
+    data = made(topology)
+    assert data["secrets"] == {"CREDS": {"file": "${CREDS:?write CREDS into .env}"}}
+    root = data["services"]["root"]
+    assert root["secrets"] == [{"source": "CREDS", "target": "/run/secrets/CREDS"}]
+    assert root["environment"]["CREDS"] == "/run/secrets/CREDS"
 
 
 def test_without_nats_all_processes_are_in_one_service(write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,26 +76,36 @@ def test_a_pod_has_the_time_of_its_drain_and_goes_when_others_know(everything: P
     assert before == ["sleep", "5"]
 
 
-def test_the_probes_ask_the_edge_of_a_root_that_is_alone(write: Write) -> None:
+def test_a_root_with_an_edge_is_ready_when_that_says_so(write: Write) -> None:
     topology = write("""\
         edge: {http: {token: "${EDGE_TOKEN}", port: 9000}}
         supervision: {children: [{agent: {name: a, type: agents.A}}]}
         """)
     root = container(made(topology)["Deployment", "civitas-root"])
-    assert root["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
     assert root["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert root["ports"] == [{"name": "http", "containerPort": 9000}]
     assert made(topology)["Service", "civitas"]["spec"]["ports"][0]["port"] == 9000
 
 
-def test_the_probes_of_a_root_that_may_stand_by_do_not_end_it_for_that(everything: Path) -> None:
-    manifests = made(everything)
-    root = container(manifests["Deployment", "research-team-root"])
-    assert "exec" in root["livenessProbe"]
-    assert manifests["Deployment", "research-team-root"]["spec"]["strategy"]["rollingUpdate"] == {
-        "maxSurge": 1,
-        "maxUnavailable": 0,
-    }
+@pytest.mark.promise(id="SEM-1626")
+@pytest.mark.parametrize("transport", ["{type: in_process}", "{type: nats}"])
+def test_no_probe_ends_a_pod_whose_agents_take_long_to_start_or_that_stands_by(
+    transport: str, write: Write
+) -> None:
+    topology = write(f"""\
+        transport: {transport}
+        edge: {{http: {{token: "${{EDGE_TOKEN}}"}}}}
+        supervision: {{children: [{{agent: {{name: a, type: agents.A}}}}]}}
+        """)
+    root = container(made(topology)["Deployment", "civitas-root"])
+    # The edge listens when all agents have started.
+    assert "civitas-health/alive" in root["livenessProbe"]["exec"]["command"][-1]
+    assert "startupProbe" not in root
+
+
+def test_a_root_of_a_new_version_comes_before_the_old_one_goes(everything: Path) -> None:
+    root = made(everything)["Deployment", "research-team-root"]
+    assert root["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
 def test_a_root_without_an_election_is_never_beside_another(write: Write) -> None:
@@ -119,11 +130,44 @@ def test_an_agent_with_replicas_gets_a_scaler_of_what_waits_for_it(everything: P
     }
 
 
+@pytest.mark.promise(id="SEM-1824")
+def test_a_manifest_that_is_applied_again_leaves_the_scaler_its_replicas(everything: Path) -> None:
+    manifests = made(everything)
+    assert "replicas" not in manifests["StatefulSet", "research-team-cpu"]["spec"]
+    assert manifests["ScaledObject", "research-team-cpu"]["spec"]["minReplicaCount"] == 2
+
+
 def test_the_pods_of_replicas_are_the_processes_by_number(everything: Path) -> None:
     manifest = made(everything)["StatefulSet", "research-team-cpu"]
     assert manifest["spec"]["ordinals"] == {"start": 1}
     command = container(manifest)["command"]
     assert command[command.index("--process") + 1] == "cpu-$(POD_INDEX)"
+
+
+@pytest.mark.promise(id="SEM-1627")
+def test_names_that_kubernetes_does_not_take_become_such_that_it_does(write: Write) -> None:
+    longest = "a-very-long-name-of-a-process-that-somebody-wrote-because-they-could"
+    topology = write(f"""\
+        name: Research_Team
+        transport: {{type: nats, servers: ["${{NATS_URL:-nats://127.0.0.1:4222}}"]}}
+        supervision:
+          children:
+            - agent: {{name: a, type: agents.A, process: nats}}
+            - agent: {{name: b, type: agents.A, process: {longest}-1}}
+            - agent: {{name: c, type: agents.A, process: {longest}-2, replicas: 2}}
+            - agent: {{name: d, type: agents.A, process: Gpu.1}}
+        """)
+    manifests = made(topology)
+    names = [name for _, name in manifests]
+    assert all(re.fullmatch(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?", name) for name in names)
+    workloads = [key for key in manifests if key[0] in ("Deployment", "StatefulSet")]
+    assert len({name for _, name in workloads}) == len(workloads) == 6
+    selectors = [manifests[key]["spec"]["selector"]["matchLabels"] for key in workloads]
+    assert all(selectors.count(each) == 1 for each in selectors)
+    environment = container(manifests["Deployment", "research-team-root"])["env"]
+    url = "nats://research-team-nats:4222"  # the Service of that name
+    assert {"name": "NATS_URL", "value": url} in environment
+    assert ("Service", "research-team-nats") in manifests
 
 
 def test_pods_that_would_share_a_file_are_refused(write: Write, civitas: Civitas) -> None:
@@ -148,3 +192,17 @@ def test_a_file_with_a_secret_is_mounted_where_the_topology_reads_it(write: Writ
         """)
     mounts = container(made(topology)["Deployment", "civitas-root"])["volumeMounts"]
     assert [each["mountPath"] for each in mounts] == ["/tmp", "/etc/x.creds", "/app/ca.pem"]
+
+
+@pytest.mark.promise(id="SEM-1628")
+def test_a_variable_that_names_a_file_with_a_secret_names_it_where_the_pod_has_it(
+    write: Write,
+) -> None:
+    topology = write("""\
+        transport: {type: nats, servers: ["tls://nats.example.com"], credentials: "${CREDS}"}
+        supervision: {children: [{agent: {name: a, type: agents.A, process: far}}]}
+        """)
+    root = container(made(topology)["Deployment", "civitas-root"])
+    assert {"name": "CREDS", "value": "/run/secrets/CREDS"} in root["env"]
+    mount = {"name": "files", "mountPath": "/run/secrets/CREDS", "subPath": "CREDS"}
+    assert {**mount, "readOnly": True} in root["volumeMounts"]

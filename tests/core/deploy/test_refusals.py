@@ -30,6 +30,11 @@ ONE = "supervision: {children: [{agent: {name: a, type: agents.A, process: gpu}}
         ("transport: {type: nats, token: 'a-${X}'}", "'token' must be one variable"),
         ("transport: {type: nats, context: mine}", "a 'context' is kept in the home of a user"),
         (
+            "transport: {type: nats, nkey: '~/team.nk'}",
+            "no container finds '~/team.nk'; write a path",
+        ),
+        ("transport: {type: nats, nkey: '${D}/nk'}", "no container finds '${D}/nk'; write a path"),
+        (
             "transport: {type: zmq, address: 'tcp://10.0.0.5:5555', keys: k}",
             "all processes are in one container",
         ),
@@ -43,6 +48,30 @@ def test_what_no_container_can_run_is_refused_with_what_to_write(
     assert said in str(caught.value)
     assert "topology.yaml:1: " in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.promise(id="SEM-1627")
+@pytest.mark.parametrize(
+    ("command", "first", "second"),
+    [
+        (("kubernetes", "--image=team"), "Gpu", "gpu"),
+        (("compose", "--image=team"), "a+b", "a-b"),
+        (("systemd",), "a+b", "a-b"),
+    ],
+)
+def test_processes_that_would_have_one_name_are_refused(
+    command: tuple[str, ...], first: str, second: str, write: Write, civitas: Civitas
+) -> None:
+    topology = write(f"""\
+        transport: {{type: nats}}
+        supervision:
+          children:
+            - agent: {{name: a, type: agents.A, process: {first}}}
+            - agent: {{name: b, type: agents.A, process: {second}}}
+        """)
+    result = civitas("deploy", command[0], topology, *command[1:])
+    assert result.code == 1
+    assert f"the processes {first!r} and {second!r} would both be {second!r} for" in result.err
 
 
 def test_a_number_needs_a_default_as_the_environment_is_not_read(

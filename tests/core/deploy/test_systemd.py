@@ -71,10 +71,27 @@ def test_a_unit_may_write_the_state(small: Path) -> None:
     assert "ProtectSystem=strict" in lines
 
 
+@pytest.mark.promise(id="SEM-1630")
+def test_one_process_has_a_folder_for_temporary_files_of_its_own(small: Path) -> None:
+    assert "PrivateTmp=yes" in made(small)["civitas-civitas.service"].splitlines()
+
+
+@pytest.mark.promise(id="SEM-1630")
+def test_several_processes_may_write_to_the_folder_for_temporary_files(everything: Path) -> None:
+    for text in made(everything).values():
+        lines = text.splitlines()
+        assert "ProtectSystem=strict" in lines  # which alone would leave them none
+        assert "ReadWritePaths=/tmp /var/tmp" in lines
+
+
 def test_a_path_with_blanks_and_signs_of_systemd_is_quoted(tmp_path: Path) -> None:
     folder = tmp_path / "50% $HOME"
     folder.mkdir()
     topology = folder / "topology.yaml"
-    topology.write_text("supervision: {children: [{agent: {name: a, type: agents.A}}]}\n")
+    topology.write_text(
+        "state: {type: sqlite, path: civitas.db}\n"
+        "supervision: {children: [{agent: {name: a, type: agents.A}}]}\n"
+    )
     text = made(topology)["civitas-civitas.service"]
+    assert f'ReadWritePaths="{tmp_path}/50%% $HOME"' in text.splitlines()
     assert f'run "{tmp_path}/50%% $$HOME/topology.yaml"' in text

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from civitas.deploy.deployment import DATA, ROOT, Deployment, Unit
+from civitas.deploy.deployment import DATA, IMAGE_USER, ROOT, Deployment, Unit
+from civitas.deploy.naming import distinct
 from civitas.deploy.nats_plan import NATS_IMAGE, NatsPlan
 from civitas.deploy.probes import HEALTH_FOLDER, IS_READY, asks
+from civitas.deploy.secrets import SecretFile
 from civitas.deploy.yaml_text import MERGED, Common, OneLine, documents
 
 __all__ = ["NATS_HOST", "compose_file"]
@@ -18,7 +20,6 @@ __all__ = ["NATS_HOST", "compose_file"]
 NATS_HOST = "nats"
 """The host of the NATS server; a process of that name gets another one."""
 
-_APP = "/app"
 _UNFIT = re.compile(r"[^a-zA-Z0-9._-]+")
 _CONFIGURATION = "/etc/nats/civitas.conf"
 _RESOURCES = "# deploy: {resources: {limits: {cpus: '1', memory: 1g}}}"
@@ -31,10 +32,14 @@ def compose_file(deployment: Deployment, *, image: str | None, folder: Path) -> 
         deployment: What there is to deploy.
         image: Of the processes; it is built beside the topology when None.
         folder: Where the file is to be.
+
+    Raises:
+        ConfigurationError: Two processes would be the same service.
     """
     common = Common(_common(deployment, image, folder))
+    names = distinct((unit.process for unit in deployment.units), _service_name, "Compose")
     services: dict[str, Any] = {
-        _service_name(unit.process): _service(deployment, unit, common) for unit in deployment.units
+        names[unit.process]: _service(deployment, unit, common) for unit in deployment.units
     }
     data: dict[str, Any] = {
         "name": _project_name(deployment.system),
@@ -53,8 +58,7 @@ def compose_file(deployment: Deployment, *, image: str | None, folder: Path) -> 
         data["volumes"] = volumes
     if deployment.files:
         data["secrets"] = {
-            _secret_name(file): {"file": _relative(deployment.folder / file, folder)}
-            for file in deployment.files
+            file.key: {"file": _secret_file(file, deployment, folder)} for file in deployment.files
         }
     return documents(data, above=_above(deployment, image))
 
@@ -68,8 +72,10 @@ def _project_name(system: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", system.lower()).strip("-_") or "civitas"
 
 
-def _secret_name(file: str) -> str:
-    return _UNFIT.sub("-", file).strip("-.")
+def _secret_file(file: SecretFile, deployment: Deployment, folder: Path) -> str:
+    if file.variable:
+        return f"${{{file.variable}:?write {file.variable} into .env}}"
+    return _relative(deployment.folder / file.path, folder)
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -84,6 +90,9 @@ def _above(deployment: Deployment, image: str | None) -> Iterator[str]:
         yield "The variables come from a file .env beside this one, which only you should be able to read."
     if len(deployment.units) > 1:
         yield "Replace one process, and no other: docker compose up --detach --no-deps SERVICE"
+    if deployment.files:
+        files = " ".join(each.path for each in deployment.files)
+        yield f"The processes read the files with secrets as user {IMAGE_USER}: setfacl -m u:{IMAGE_USER}:r {files}"
     yield from deployment.remarks
 
 
@@ -103,8 +112,7 @@ def _common(deployment: Deployment, image: str | None, folder: Path) -> dict[str
         service["volumes"] = [f"state:{DATA}"]
     if deployment.files:
         service["secrets"] = [
-            {"source": _secret_name(file), "target": str(Path(_APP) / file)}
-            for file in deployment.files
+            {"source": file.key, "target": file.there} for file in deployment.files
         ]
     service["healthcheck"] = _health(["CMD-SHELL", IS_READY.replace("$", "$$")])
     service["stop_grace_period"] = f"{deployment.grace}s"
@@ -113,7 +121,8 @@ def _common(deployment: Deployment, image: str | None, folder: Path) -> dict[str
 
 def _service(deployment: Deployment, unit: Unit, common: Common) -> dict[str, Any]:
     command = deployment.arguments(unit.process, deployment.topology.name)
-    service: dict[str, Any] = {MERGED: common, "command": OneLine(command)}
+    literal = [each.replace("$", "$$") for each in command]  # Compose would replace it
+    service: dict[str, Any] = {MERGED: common, "command": OneLine(literal)}
     edge = deployment.edge
     if unit.process == ROOT and edge is not None:
         service["healthcheck"] = _health(["CMD", *asks(edge.port, "/readyz")])
@@ -152,7 +161,7 @@ def _nats(nats: NatsPlan) -> dict[str, Any]:
     service: dict[str, Any] = {"image": NATS_IMAGE, "command": OneLine(["-c", _CONFIGURATION])}
     if nats.variables:
         service["environment"] = {
-            name: f"${{{name}:?write {name} into .env}}" for name in nats.variables
+            name: f"'${{{name}:?write {name} into .env}}'" for name in nats.variables
         }
     return {
         **service,

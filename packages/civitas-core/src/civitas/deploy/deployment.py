@@ -8,15 +8,19 @@ from pathlib import Path
 
 from civitas.deploy.nats_plan import NatsPlan
 from civitas.deploy.scalers import Scaler
-from civitas.deploy.secrets import Variable
+from civitas.deploy.secrets import SecretFile, Variable
 
-__all__ = ["DATA", "ROOT", "Deployment", "HttpPort", "Unit"]
+__all__ = ["DATA", "IMAGE_USER", "ROOT", "Deployment", "HttpPort", "Unit"]
 
 ROOT = "root"
 """The process that runs the supervision tree."""
 
 DATA = "/data"
 """The folder of a container that outlives it."""
+
+
+IMAGE_USER = 10001
+"""The user that the processes of the image run as: a number, so that Kubernetes sees that it is not root."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Deployment:
         settings_of_root: What does so in the root.
         settings_of_image: Those of both that a container by itself needs, which does what `civitas run` does.
         variables: The environment variables that it needs.
-        files: The files with secrets that it names, as it names them.
+        files: The files with secrets that it names.
         drain: Seconds that the mailboxes get to run empty.
         grace: Seconds from SIGTERM to the end, at most.
         edge: The HTTP edge; None if it has none.
@@ -77,7 +81,7 @@ class Deployment:
     settings_of_root: tuple[str, ...]
     settings_of_image: tuple[str, ...]
     variables: tuple[Variable, ...]
-    files: tuple[str, ...]
+    files: tuple[SecretFile, ...]
     drain: float
     grace: int
     edge: HttpPort | None
@@ -100,9 +104,11 @@ class Deployment:
 
     def environment(self) -> Iterator[tuple[Variable, str]]:
         """The variables, each with its value if that is known and no secret, and an empty text if it is not."""
+        known = {each.variable: each.there for each in self.files}
+        if self.nats is not None:
+            known[self.nats.variable] = self.nats.url
         for each in self.variables:
-            is_server = self.nats is not None and each.name == self.nats.variable
-            yield each, self.nats.url if self.nats is not None and is_server else ""
+            yield each, known.get(each.name, "")
 
     def arguments(self, process: str, topology: str) -> list[str]:
         """The command line of a process, with the topology at that path."""

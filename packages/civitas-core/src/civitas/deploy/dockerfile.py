@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from importlib.metadata import distributions, version
 from pathlib import PurePosixPath
 
-from civitas.deploy.deployment import DATA, Deployment
+from civitas.deploy.deployment import DATA, IMAGE_USER, Deployment
 from civitas.topology import Topology
 from civitas.topology.grammar import AgentEntry
 
-__all__ = ["IMAGE_USER", "dockerfile", "dockerignore", "missing_requirements"]
-
-IMAGE_USER = 10001
-"""The user that the processes of the image run as: a number, so that Kubernetes sees that it is not root."""
+__all__ = ["dockerfile", "dockerignore", "missing_requirements"]
 
 _REQUIREMENTS = "requirements.txt"
 _CORE = "civitas-core"
@@ -56,7 +53,11 @@ def dockerignore(deployment: Deployment) -> str:
         "**/.env*",
         "**/*.env",
         "**/*.keys",
-        *(each for each in deployment.files if not each.startswith("/")),
+        *(
+            each.path
+            for each in deployment.files
+            if not each.variable and not each.path.startswith("/")
+        ),
         "# Nor what it has no use for.",
         ".git",
         "**/__pycache__",

@@ -7,8 +7,16 @@ from typing import Any
 
 from civitas.deploy.deployment import DATA, ROOT, Deployment, Unit
 from civitas.deploy.kubernetes_nats import nats_manifests
-from civitas.deploy.kubernetes_parts import claim, file_key, kubernetes_name, labels_of
+from civitas.deploy.kubernetes_parts import (
+    NATS,
+    claim,
+    component_of,
+    kubernetes_name,
+    labels_of,
+    workload_name,
+)
 from civitas.deploy.kubernetes_pod import pod_of
+from civitas.deploy.naming import distinct
 from civitas.deploy.scalers import Scaler
 from civitas.deploy.yaml_text import documents
 from civitas.errors import ConfigurationError
@@ -16,6 +24,7 @@ from civitas.errors import ConfigurationError
 __all__ = ["kubernetes_file"]
 
 _INDEX = "POD_INDEX"
+_BY_SCALER = "# No replicas: the ScaledObject says how many, and a manifest that is applied again would undo that."
 _ORDINAL = "metadata.labels['apps.kubernetes.io/pod-index']"
 
 
@@ -28,7 +37,7 @@ def kubernetes_file(deployment: Deployment, *, image: str, namespace: str = "def
         namespace: Where they go.
 
     Raises:
-        ConfigurationError: Pods of their own would have to share a file.
+        ConfigurationError: Pods of their own would have to share a file, or a name.
     """
     if deployment.state_file and len(deployment.units) > 1:
         raise ConfigurationError(
@@ -49,7 +58,7 @@ def _above(deployment: Deployment, namespace: str) -> Iterator[str]:
         yield f"  kubectl -n {namespace} create secret generic {system}-env --from-env-file=.env"
     if deployment.files:
         yield "The files with secrets are in another:"
-        files = " ".join(f"--from-file={file_key(file)}={file}" for file in deployment.files)
+        files = " ".join(f"--from-file={file.key}={file.path}" for file in deployment.files)
         yield f"  kubectl -n {namespace} create secret generic {system}-files {files}"
     if deployment.scalers:
         yield "A ScaledObject needs KEDA in the cluster."
@@ -59,21 +68,28 @@ def _above(deployment: Deployment, namespace: str) -> Iterator[str]:
 def _manifests(deployment: Deployment, image: str, namespace: str) -> Iterator[dict[str, Any]]:
     system = kubernetes_name(deployment.system)
     if deployment.nats is not None:
-        yield from nats_manifests(deployment.nats, system, labels_of(system, "nats"))
+        yield from nats_manifests(deployment.nats, system, labels_of(system, NATS))
     yield _root(deployment, system, image)
     if deployment.elects:
-        yield _budget(f"{system}-{ROOT}", labels_of(system, ROOT))
+        yield _budget(workload_name(system, ROOT), labels_of(system, ROOT))
     if deployment.edge is not None and deployment.edge.open:
         yield _service(deployment.edge.port, system)
-    for family, units in deployment.families():
-        name = f"{system}-{kubernetes_name(family)}"
-        labels = labels_of(system, kubernetes_name(family))
+    families = dict(deployment.families())
+    components = distinct(families, component_of, "Kubernetes")
+    for family, units in families.items():
+        name = workload_name(system, components[family])
+        labels = labels_of(system, components[family])
         if units[0].process == family:
             yield _single(deployment, units[0], name, labels, image)
             continue
-        yield _replicated(deployment, family, len(units), name, labels, image)
+        scaler = deployment.scalers.get(family)
+        workload = _replicated(deployment, family, len(units), name, labels, image)
+        if scaler is not None:
+            workload["spec"] = {_BY_SCALER: None, **workload["spec"]}
+            del workload["spec"]["replicas"]
+        yield workload
         yield _budget(name, labels)
-        if (scaler := deployment.scalers.get(family)) is not None:
+        if scaler is not None:
             monitor = f"{scaler.host}:8222"
             if deployment.nats is not None:  # KEDA looks from a namespace of its own
                 monitor = f"{scaler.host}.{namespace}.svc:8222"
@@ -81,7 +97,7 @@ def _manifests(deployment: Deployment, image: str, namespace: str) -> Iterator[d
 
 
 def _root(deployment: Deployment, system: str, image: str) -> dict[str, Any]:
-    labels, name = labels_of(system, ROOT), f"{system}-{ROOT}"
+    labels, name = labels_of(system, ROOT), workload_name(system, ROOT)
     pod = pod_of(
         deployment, labels, deployment.arguments(ROOT, deployment.topology.name), image, ROOT
     )

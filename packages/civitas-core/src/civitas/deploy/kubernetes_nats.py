@@ -76,21 +76,18 @@ def _container(nats: NatsPlan, system: str) -> dict[str, Any]:
         "args": OneLine(["-c", f"{_CONFIGURATION}/nats.conf"]),
     }
     if nats.variables:
-        container["env"] = [
-            {"name": each, "valueFrom": {"secretKeyRef": {"name": f"{system}-env", "key": each}}}
-            for each in nats.variables
-        ]
-    healthy = {"httpGet": {"path": "/healthz", "port": "monitor"}}
+        container["env"] = list(_environment(nats, system))
     return {
         **container,
         "ports": [
             {"name": "client", "containerPort": 4222},
             {"name": "monitor", "containerPort": 8222},
         ],
-        "startupProbe": {**healthy, "periodSeconds": 5, "failureThreshold": 60},
-        "readinessProbe": {**healthy, "periodSeconds": 5},
+        "startupProbe": {**_asks(""), "periodSeconds": 5, "failureThreshold": 60},
+        "# One stream that is not well must not keep everybody from the others.": None,
+        "readinessProbe": {**_asks("?js-server-only=true"), "periodSeconds": 5},
         "livenessProbe": {
-            "httpGet": {"path": "/healthz?js-server-only=true", "port": "monitor"},
+            **_asks("?js-enabled-only=true"),
             "periodSeconds": 30,
             "failureThreshold": 3,
         },
@@ -103,3 +100,14 @@ def _container(nats: NatsPlan, system: str) -> dict[str, Any]:
             {"name": "data", "mountPath": DATA},
         ],
     }
+
+
+def _asks(query: str) -> dict[str, Any]:
+    return {"httpGet": {"path": f"/healthz{query}", "port": "monitor"}}
+
+
+def _environment(nats: NatsPlan, system: str) -> Iterator[dict[str, Any]]:
+    for each in nats.variables:
+        key = {"name": f"{system}-env", "key": each}
+        yield {"name": f"{each}_BARE", "valueFrom": {"secretKeyRef": key}}
+        yield {"name": each, "value": f"'$({each}_BARE)'"}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
-from civitas.deploy.deployment import ROOT, Deployment
-from civitas.deploy.kubernetes_parts import file_key, kubernetes_name
+from civitas.deploy.deployment import IMAGE_USER, ROOT, Deployment
+from civitas.deploy.kubernetes_parts import kubernetes_name
 from civitas.deploy.probes import HEALTH_FOLDER, IS_ALIVE, IS_READY
 from civitas.deploy.yaml_text import OneLine
 
@@ -15,8 +14,6 @@ __all__ = ["pod_of"]
 
 _PRE_STOP = 5
 """Seconds in which the others hear that a pod goes, and send nothing more to it."""
-_USER = 10001
-"""The user that the processes run as: that of the image that `civitas deploy dockerfile` makes."""
 
 
 def pod_of(
@@ -40,8 +37,8 @@ def pod_of(
         mounts += [
             {
                 "name": "files",
-                "mountPath": str(PurePosixPath("/app") / file),
-                "subPath": file_key(file),
+                "mountPath": file.there,
+                "subPath": file.key,
                 "readOnly": True,
             }
             for file in deployment.files
@@ -57,7 +54,7 @@ def pod_of(
     if port is not None:
         container["ports"] = [{"name": "http", "containerPort": port}]
     container |= {
-        **_probes(deployment, is_open=port is not None and _is_open(deployment)),
+        **_probes(is_open=port is not None and _is_open(deployment)),
         "lifecycle": {"preStop": {"exec": {"command": OneLine(["sleep", str(_PRE_STOP)])}}},
         "# resources: {requests: {cpu: 250m, memory: 256Mi}, limits: {memory: 1Gi}}": None,
         "securityContext": {
@@ -75,9 +72,9 @@ def pod_of(
             "enableServiceLinks": False,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "runAsGroup": _USER,
-                "fsGroup": _USER,
+                "runAsUser": IMAGE_USER,
+                "runAsGroup": IMAGE_USER,
+                "fsGroup": IMAGE_USER,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
@@ -95,17 +92,13 @@ def _is_open(deployment: Deployment) -> bool:
     return deployment.edge is not None and deployment.edge.open
 
 
-def _probes(deployment: Deployment, *, is_open: bool) -> dict[str, Any]:
+def _probes(*, is_open: bool) -> dict[str, Any]:
+    # Not by the edge: that listens when all agents have started, however long they take.
     live: dict[str, Any] = {"exec": {"command": OneLine(["sh", "-c", IS_ALIVE])}}
     ready: dict[str, Any] = {"exec": {"command": OneLine(["sh", "-c", IS_READY])}}
-    start: dict[str, Any] = {}
     if is_open:
         ready = {"httpGet": {"path": "/readyz", "port": "http"}}
-    if is_open and not deployment.elects:  # one that waits for the server has no edge yet
-        live = {"httpGet": {"path": "/livez", "port": "http"}}
-        start = {"startupProbe": {**live, "periodSeconds": 2, "failureThreshold": 90}}
     return {
-        **start,
         "livenessProbe": {**live, "periodSeconds": 20, "timeoutSeconds": 5, "failureThreshold": 3},
         "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 5},
     }

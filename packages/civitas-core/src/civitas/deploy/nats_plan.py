@@ -30,7 +30,8 @@ class NatsPlan:
         variable: The variable by which the topology is told so; empty if it names none.
         keys: The keys of the topology with servers that are to be this one.
         login: What of `user`, `password` and `token` it asks for, each as it is written in its configuration.
-        variables: Those that this needs.
+        variables: Those that this needs. In the server's environment each stands between single quotes: it reads them
+            as it reads its configuration, where 123 is not a text and a blank ends one.
     """
 
     url: str

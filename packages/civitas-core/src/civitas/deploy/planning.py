@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 from civitas.deploy.deployment import DATA, ROOT, Deployment, HttpPort, Unit
+from civitas.deploy.kubernetes_parts import kubernetes_name
 from civitas.deploy.nats_plan import server_of
 from civitas.deploy.scalers import scalers_of
-from civitas.deploy.secrets import SECRET_FILES, Variable, variables_of, written_out
+from civitas.deploy.secrets import SECRET_FILES, SecretFile, Variable, variables_of, written_out
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load_without_environment
 from civitas.topology.grammar import AgentEntry, ProcessEntry
+from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, topology_error
 from civitas.topology.source import Source, read
 
@@ -28,13 +30,13 @@ _ANY = "0.0.0.0"  # noqa: S104  (all that a container has)
 _PORT = 8700
 
 
-def deployment_of(file: Path, *, nats: str = "") -> Deployment:
+def deployment_of(file: FilePath, *, nats: str = "") -> Deployment:
     """What there is to deploy of a topology. Reads no environment variable, and imports nothing that it names.
 
     Args:
         file: The topology.
         nats: The host of a NATS server that would be deployed with it, each process being in a container; empty if the
-            processes are on the machine as it is. ``{system}`` in it stands for the system.
+            processes are on the machine as it is. ``{system}`` in it stands for the system, as Kubernetes has its name.
 
     Raises:
         TopologyError: The topology is not valid, or cannot be deployed like that.
@@ -48,7 +50,7 @@ def deployment_of(file: Path, *, nats: str = "") -> Deployment:
     of_edge = list(_settings_of_edge(topology, edge)) if nats else []
     if nats:
         problems += _beyond_containers(topology, said, spans=spans)
-        url = f"nats://{nats.format(system=topology.name)}:4222"
+        url = f"nats://{nats.format(system=kubernetes_name(topology.name))}:4222"
         server, remarks = server_of(topology, said, url, problems)
         settings = [*(server.settings if server else ()), *of_state]
         if edge is not None and not edge.open:
@@ -78,7 +80,7 @@ def deployment_of(file: Path, *, nats: str = "") -> Deployment:
         variables=tuple(
             Variable(each.name, each.required or each.name in told) for each in variables_of(said)
         ),
-        files=tuple(_files(topology)),
+        files=tuple(dict.fromkeys(SecretFile(text) for _, text in _files(topology))),
         drain=drain,
         grace=round(drain + _longest_shutdown(topology) + answers + _MARGIN),
         edge=edge,
@@ -109,6 +111,15 @@ def _beyond_containers(topology: Topology, said: Source, *, spans: bool) -> list
             f"such as ${{{_key(path).upper()}}}",
         )
         for path in written_out(said)
+    ]
+    found += [
+        problem(
+            path,
+            f"no container finds {text!r}; write a path without a home and without variables, or one variable alone, "
+            f"such as ${{NATS_{_key(path).upper()}}}",
+        )
+        for path, text in _files(topology)
+        if SecretFile(text).unfit
     ]
     if spans:
         if "context" in topology.transport.further:
@@ -164,7 +175,7 @@ def _settings_of_processes(
 
 def _settings_of_state(topology: Topology) -> Iterator[str]:
     if file := _state_file(topology):
-        name = Path(file).name
+        name = FilePath(file).name
         yield f"state.path={DATA}/{'civitas.db' if '${' in name else name}"
 
 
@@ -199,15 +210,22 @@ def _first_server(topology: Topology) -> str:
     return str(servers if isinstance(servers, str) else servers[0])
 
 
-def _files(topology: Topology) -> Iterator[str]:
-    entries = [topology.transport.further]
+def _files(topology: Topology) -> Iterator[tuple[Path, str]]:
+    """The files with secrets, each with where the topology names it."""
+    entries = {"transport": topology.transport.further}
     if topology.state is not None:
-        entries.append(topology.state.further)
-    for entry in entries:
+        entries["state"] = topology.state.further
+    for top, entry in entries.items():
         tls = entry.get("tls")
-        named = [entry.get(key) for key in SECRET_FILES]
-        named += list(tls.values()) if isinstance(tls, dict) else []
-        yield from (each for each in named if isinstance(each, str) and each != "none")
+        named: list[tuple[Path, Any]] = [((top, key), entry.get(key)) for key in SECRET_FILES]
+        named += (
+            [((top, "tls", key), text) for key, text in tls.items()]
+            if isinstance(tls, dict)
+            else []
+        )
+        yield from (
+            (path, text) for path, text in named if isinstance(text, str) and text != "none"
+        )
 
 
 def _longest_shutdown(topology: Topology) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,14 @@ from civitas.topology.positions import Path
 from civitas.topology.source import Source
 from civitas.topology.variables import named_variables
 
-__all__ = ["SECRET_FILES", "Variable", "sole_variable", "variables_of", "written_out"]
+__all__ = [
+    "SECRET_FILES",
+    "SecretFile",
+    "Variable",
+    "sole_variable",
+    "variables_of",
+    "written_out",
+]
 
 SECRET_FILES = ("nkey", "credentials", "keys")
 """Keys that name a file with a secret."""
@@ -35,6 +44,39 @@ class Variable:
 
     name: str
     required: bool
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """A file with a secret.
+
+    Attributes:
+        path: As the topology names it.
+    """
+
+    path: str
+
+    @property
+    def variable(self) -> str:
+        """The variable that says where it is; empty if the topology does."""
+        return sole_variable(self.path)
+
+    @property
+    def there(self) -> str:
+        """Where the processes of a container find it."""
+        if self.variable:
+            return f"/run/secrets/{self.variable}"
+        return posixpath.normpath(posixpath.join("/app", self.path))
+
+    @property
+    def key(self) -> str:
+        """A name for it among the secrets."""
+        return self.variable or re.sub(r"[^a-zA-Z0-9._-]+", "-", self.path).strip("-.")
+
+    @property
+    def unfit(self) -> bool:
+        """Whether it cannot be found from here: its path is that of a home, or only its environment knows all of it."""
+        return not self.variable and (self.path.startswith("~") or bool(named_variables(self.path)))
 
 
 def variables_of(said: Source) -> list[Variable]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from civitas.deploy.deployment import ROOT, Deployment, Unit
+from civitas.deploy.naming import distinct
 
 __all__ = ["systemd_units"]
 
@@ -20,16 +21,20 @@ def systemd_units(deployment: Deployment, *, civitas: Path, user: str) -> dict[s
         deployment: What there is to deploy, on the machine as it is.
         civitas: The command, with the environment that it is installed in.
         user: The user that the processes run as.
+
+    Raises:
+        ConfigurationError: Two processes would be the same unit.
     """
+    names = distinct((unit.process for unit in deployment.units), _plain, "systemd")
+    system = f"civitas-{_plain(deployment.system)}"
+    files = {
+        process: system if process == ROOT else f"{system}-{name}"
+        for process, name in names.items()
+    }
     return {
-        f"{_stem(deployment, unit)}.service": _unit(deployment, unit, civitas, user)
+        f"{files[unit.process]}.service": _unit(deployment, unit, civitas, user)
         for unit in deployment.units
     }
-
-
-def _stem(deployment: Deployment, unit: Unit) -> str:
-    process = "" if unit.process == ROOT else f"-{_plain(unit.process)}"
-    return f"civitas-{_plain(deployment.system)}{process}"
 
 
 def _plain(name: str) -> str:
@@ -92,24 +97,25 @@ def _start(unit: Unit) -> list[str]:
 
 
 def _hardening(deployment: Deployment) -> list[str]:
+    # Those that are started by themselves may meet at sockets in the folder for temporary files: they share it.
+    private = len(deployment.units) == 1
+    temporary = ["PrivateTmp=yes"] if private else ["ReadWritePaths=/tmp /var/tmp"]
     written = [
         "ProtectSystem=strict",
         "# ReadWritePaths= is for each folder that your agents write to.",
+        *temporary,
     ]
     if "${" in deployment.state_file:  # only its environment knows where that is
-        written = ["ProtectSystem=full"]
+        written = ["ProtectSystem=full", *(temporary if private else [])]
     elif deployment.state_file:
         folder = (deployment.folder / Path(deployment.state_file).expanduser()).parent
-        written.append(f"ReadWritePaths={_escaped(str(folder))}")
-    # Those that are started by themselves may meet at sockets in the folder for temporary files.
-    private = [] if len(deployment.units) > 1 else ["PrivateTmp=yes"]
+        written.append(f"ReadWritePaths={_in_quotes(_escaped(str(folder)))}")
     return [
         "UMask=0077",
         "NoNewPrivileges=yes",
         "CapabilityBoundingSet=",
         *written,
         "ProtectHome=read-only",
-        *private,
         "ProtectClock=yes",
         "ProtectControlGroups=yes",
         "ProtectKernelLogs=yes",
@@ -128,7 +134,11 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    text = _escaped(word).replace("$", "$$")
+    return _in_quotes(_escaped(word).replace("$", "$$"))
+
+
+def _in_quotes(text: str) -> str:
+    """The text as one word of a list."""
     if re.fullmatch(r"[\w@%+=:,./$-]+", text):
         return text
     inside = text.replace("\\", "\\\\").replace('"', '\\"')
