@@ -1,10 +1,9 @@
 #!/bin/bash
-# ruff's rules and format, then import-linter: imports go down only, one framework per adapter.
+# ruff's rules and format, then the import rules between rooms.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 .venv/bin/ruff check --quiet .
 .venv/bin/ruff format --quiet --check --diff .
-# It reads source only: an adapter that is not installed here needs no framework for it.
-report=$(PYTHONPATH=packages/civitas-crewai/src:packages/civitas-pydantic-ai/src .venv/bin/lint-imports --no-logo 2>&1) || { echo "$report"; exit 1; }
+scripts/imports.sh
 echo "lint: clean"

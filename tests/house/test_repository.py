@@ -63,6 +63,15 @@ def test_a_release_publishes_what_make_build_has_tried():
     assert workflow["jobs"]["publish"]["needs"] == "build"
 
 
+def test_a_commit_is_checked_by_what_make_lint_runs():
+    configuration = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    entries = {each["id"]: each["entry"].split() for each in configuration["repos"][0]["hooks"]}
+    lint = (ROOT / "scripts" / "lint.sh").read_text()
+    assert entries["ruff"][0] == ".venv/bin/ruff"
+    assert f"\n{entries['imports'][0]}\n" in lint
+    assert all((ROOT / each).exists() for each in entries["words"] if each.startswith("tests/"))
+
+
 def test_the_two_environments_hold_the_frameworks_that_cannot_be_installed_together():
     newest = (ROOT / "constraints" / "a.txt").read_text()
     beside_crewai = (ROOT / "constraints" / "crew.txt").read_text()
