@@ -156,6 +156,14 @@ def test_the_state_of_a_file_is_in_a_volume(small: Path) -> None:
     assert "state" in data["volumes"]
 
 
+@pytest.mark.promise(id="SEM-1631")
+def test_a_service_has_an_init_and_no_rights(small: Path) -> None:
+    root = made(small)["services"]["root"]
+    assert root["init"] is True
+    assert root["cap_drop"] == ["ALL"]
+    assert root["security_opt"] == ["no-new-privileges:true"]
+
+
 def test_an_image_of_a_registry_is_not_built(small: Path) -> None:
     root = made(small, image="registry.example.com/team:1")["services"]["root"]
     assert root["image"] == "registry.example.com/team:1"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from civitas.deploy import deployment_of, kubernetes_file
+from civitas.deploy.deployment import IMAGE_USER
 from tests.core.cli.support import Result
 from tests.core.deploy.conftest import Write
 
@@ -101,6 +102,16 @@ def test_no_probe_ends_a_pod_whose_agents_take_long_to_start_or_that_stands_by(
     # The edge listens when all agents have started.
     assert "civitas-health/alive" in root["livenessProbe"]["exec"]["command"][-1]
     assert "startupProbe" not in root
+
+
+@pytest.mark.promise(id="SEM-1631")
+def test_processes_that_lost_their_parent_are_taken_in_by_the_first_one_of_the_pod(
+    everything: Path,
+) -> None:
+    pods = [each["spec"]["template"]["spec"] for each in made(everything).values()
+            if each["kind"] in ("Deployment", "StatefulSet")]  # fmt: skip
+    agents = [pod for pod in pods if pod["containers"][0]["name"] == "civitas"]
+    assert [pod["shareProcessNamespace"] for pod in agents] == [True] * 3
 
 
 def test_a_root_of_a_new_version_comes_before_the_old_one_goes(everything: Path) -> None:
@@ -206,3 +217,15 @@ def test_a_variable_that_names_a_file_with_a_secret_names_it_where_the_pod_has_i
     assert {"name": "CREDS", "value": "/run/secrets/CREDS"} in root["env"]
     mount = {"name": "files", "mountPath": "/run/secrets/CREDS", "subPath": "CREDS"}
     assert {**mount, "readOnly": True} in root["volumeMounts"]
+
+
+def test_pods_run_as_a_user_without_rights(everything: Path) -> None:
+    pod = made(everything)["Deployment", "research-team-root"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == IMAGE_USER
+    assert pod["automountServiceAccountToken"] is False
+    (only,) = pod["containers"]
+    assert only["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }

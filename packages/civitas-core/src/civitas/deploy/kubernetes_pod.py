@@ -70,6 +70,8 @@ def pod_of(
             "terminationGracePeriodSeconds": deployment.grace + _PRE_STOP,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            "# Its first process then takes in those that lost their parent, such as servers of tools.": None,
+            "shareProcessNamespace": True,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": IMAGE_USER,
