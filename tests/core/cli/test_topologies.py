@@ -114,6 +114,20 @@ def test_schema_that_cannot_be_written_is_one_line(civitas: Civitas) -> None:
     assert result.err == ("civitas: 'nowhere/topology.schema.json': No such file or directory\n")
 
 
+def test_an_agent_for_each_conversation_is_shown_as_the_pool_that_it_becomes(
+    civitas: Civitas,
+) -> None:
+    Path("pool.yaml").write_text("""
+supervision:
+  children:
+    - agent: {name: desk, wrap: "app:graph", per_conversation: true, max_live: 7}
+""")
+    shown = civitas("topology", "show", "pool.yaml").out
+    assert "desk  conversation pool  wraps app:graph, at most 7 awake" in shown
+    valid = civitas("topology", "validate", "pool.yaml", "--no-import").out
+    assert valid == "pool.yaml: valid, 1 conversation pool, 1 supervisor\n"
+
+
 @pytest.mark.promise(id="SEM-1667")
 def test_show_says_when_an_agent_is_due(civitas: Civitas) -> None:
     Path("timed.yaml").write_text("""

@@ -19,6 +19,7 @@ from civitas.errors import (
 )
 from civitas.frameworks import AgentKeywords, idempotency_key
 from civitas.process import AgentProcess
+from civitas.process.failures import dump_error, load_error
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPool, Supervisor
@@ -85,6 +86,10 @@ async def test_a_refused_payload_fails_the_ask_and_not_the_agent():
         with pytest.raises(HandlerFailed, match="it takes a list") as failed:
             await runtime.ask("m", {"odrer": "go"})
         assert failed.value.error_type == PayloadError.__name__
+        assert failed.value.refused
+        elsewhere = load_error(dump_error(failed.value))
+        assert isinstance(elsewhere, HandlerFailed)
+        assert elsewhere.refused
         assert restarts(runtime) == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from typing import Any
@@ -49,6 +50,20 @@ def test_per_conversation_is_true_or_false(plugins):
         ConfigurationError, match="per_conversation must be True or False; got 'yes'"
     ):
         wrap_with(plugins, Machine(), "m", {"per_conversation": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"per_conversation": True, "idle_timout": 5}, "did you mean 'idle_timeout'?"),
+        ({"max_live": 5}, "that is of a pool, so add per_conversation=True"),
+    ],
+)
+def test_an_option_of_a_pool_that_does_not_fit_is_told_from_those_of_an_agent(
+    plugins, options: dict[str, Any], words: str
+):
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        wrap_with(plugins, Machine(), "m", options)
 
 
 def test_an_object_that_nobody_knows_is_an_error_with_its_type_and_the_adapters(plugins):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,3 +50,40 @@ def test_expose_without_nats_is_refused_with_what_is_needed(
 def test_expose_false_needs_nothing(write: Write) -> None:
     child = "{agent: {name: a, type: civitas.AgentProcess, expose: false}}"
     build(load(write(f"supervision: {{children: [{child}]}}")))
+
+
+@pytest.mark.promise(id="SEM-1897")
+@pytest.mark.parametrize(
+    ("package", "text", "line", "cure"),
+    [
+        (
+            "zmq",
+            "{children: [{agent: {name: a, type: civitas.AgentProcess, process: w}}]}",
+            2,
+            "zmq",
+        ),
+        ("nats", "{children: [{agent: {name: a, type: civitas.AgentProcess}}]}", 1, "nats"),
+    ],
+)
+def test_a_carrier_that_cannot_be_imported_is_a_line_with_what_installs_it(
+    write: Write, monkeypatch: pytest.MonkeyPatch, package: str, text: str, line: int, cure: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    transport = "transport: {type: nats, servers: [nats://127.0.0.1:1]}" if cure == "nats" else ""
+    topology = load(write(f"{transport or 'name: a'}\nsupervision: {text}"))
+    with pytest.raises(TopologyError, match=rf"pip install 'civitas-core\[{cure}\]'") as caught:
+        build(topology)
+    assert caught.value.line == line
+
+
+@pytest.mark.promise(id="SEM-1897")
+@pytest.mark.parametrize(
+    "transport", ["zmq", "nats, servers: [nats://127.0.0.1:1], jetstream: false"]
+)
+def test_a_carrier_that_has_nothing_to_carry_needs_nothing(
+    write: Write, monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "zmq", None)
+    monkeypatch.setitem(sys.modules, "nats", None)
+    child = "{agent: {name: a, type: civitas.AgentProcess}}"
+    build(load(write(f"transport: {{type: {transport}}}\nsupervision: {{children: [{child}]}}")))

@@ -182,6 +182,8 @@ def test_a_variable_may_be_a_key() -> None:
         ("${A:?b}", "${A:?b} is not a variable"),
         ("${A", "${ is not a variable"),
         ("${A:-${B}}", "is not a variable"),
+        ('{path: "${A"}', 'missing before the quotation mark in ${A"}'),
+        ("{path: '${A:-b'}", "missing before the quotation mark in ${A:-b'}"),
     ],
 )
 def test_a_variable_without_a_value_is_refused_with_its_line(scalar: str, words: str) -> None:

@@ -21,7 +21,7 @@ from civitas.topology.grammar import (
     Topology,
 )
 
-__all__ = ["count", "facts_of", "running_tree", "topology_tree", "when"]
+__all__ = ["count", "facts_of", "kind_of", "running_tree", "topology_tree", "when"]
 
 
 def running_tree(tree: dict[str, Any]) -> Tree:
@@ -45,11 +45,16 @@ def topology_tree(topology: Topology) -> Tree:
 
 
 def _branch(kind: str, entry: Named) -> Tree:
-    branch = Tree(_label(entry.name, kind, ", ".join(facts_of(entry))))
+    branch = Tree(_label(entry.name, kind_of(kind, entry), ", ".join(facts_of(entry))))
     if isinstance(entry, SupervisorEntry):
         for child in entry.children:
             branch.children.append(_branch(child.kind, child.entry))
     return branch
+
+
+def kind_of(kind: str, entry: Named) -> str:
+    """What an entry of a topology becomes: with `per_conversation` an agent is a pool."""
+    return "conversation_pool" if isinstance(entry, AgentEntry) and entry.is_pool else kind
 
 
 def facts_of(entry: Named) -> list[str]:
@@ -63,8 +68,10 @@ def facts_of(entry: Named) -> list[str]:
         facts.append(f"{count(entry.max_restarts, 'restart')} in {entry.restart_window:g} s")
     if isinstance(entry, AgentEntry):
         facts.append(entry.type or f"wraps {entry.wrap}")
-    if isinstance(entry, ConversationPoolEntry):
-        facts.append(f"at most {entry.max_live} awake")
+    if isinstance(entry, AgentEntry) and entry.is_pool:
+        pool = entry if isinstance(entry, ConversationPoolEntry) else None
+        most = pool.max_live if pool else entry.keywords().get("max_live", 1000)
+        facts.append(f"at most {most} awake")
     if isinstance(entry, AgentEntry) or entry.restart is not RestartType.PERMANENT:
         facts.append(entry.restart.value)
     if isinstance(entry, AgentEntry):

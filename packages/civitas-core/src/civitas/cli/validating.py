@@ -12,6 +12,7 @@ from typing import Any
 
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
+from civitas.cli.trees import kind_of
 from civitas.launch import ProcessOptions
 from civitas.plugins import PluginManager
 from civitas.topology import Topology, load, processes_of, runtime_options
@@ -140,7 +141,7 @@ def _warn_of_empty(topology: Topology, file: Path) -> None:
 
 
 def _contents(topology: Topology) -> str:
-    counts = Counter(kind for _, kind, _ in topology.walk())
+    counts = Counter(kind_of(kind, entry) for _, kind, entry in topology.walk())
     counts["process"] = len(processes_of(topology))
     plurals = {"process": "processes"}
     return ", ".join(

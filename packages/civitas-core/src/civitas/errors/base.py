@@ -49,9 +49,11 @@ class PayloadError(CivitasError):
 
     Attributes:
         path: Where in the payload the trouble is, such as ``payload.items[3].conn``.
+        refused: Whether it was sent, and the agent that got it does not take it: the mistake is the sender's.
     """
 
-    def __init__(self, path: str, problem: str) -> None:
+    def __init__(self, path: str, problem: str, *, refused: bool = False) -> None:
         self.path = path
         self.problem = problem
+        self.refused = refused
         super().__init__(f"{path}: {problem}")

@@ -88,7 +88,10 @@ class HandlerFailed(DeliveryError):
         error_type: Bare class name of the original error, such as ``ValueError``.
         error_message: Text of the original error.
         remote_traceback: The original traceback as text, if there is one.
+        refused: Whether the agent does not take the payload: the mistake is the sender's, and the agent lives.
     """
+
+    refused: bool = False
 
     def __init__(
         self, agent: str, error_type: str, error_message: str, remote_traceback: object = ""

@@ -265,7 +265,7 @@ class FrameworkAgent(AgentProcess):
             path: Where in the payload, such as ``payload.inptu``.
             problem: What is wrong, and what is accepted.
         """
-        self._civitas_refuse(PayloadError(path, problem))
+        self._civitas_refuse(PayloadError(path, problem, refused=True))
 
     def _civitas_refuse(self, error: CivitasError) -> NoReturn:
         self._refused = error

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from civitas.process.schedule import Missed
 
 __all__ = [
+    "OF_A_POOL",
     "AgentKeywords",
     "FrameworkKeywords",
     "check_keywords",
@@ -28,6 +29,10 @@ __all__ = [
     "read_probes",
     "read_transient",
 ]
+
+
+OF_A_POOL = ("idle_timeout", "max_live")
+"""The keywords of `wrap` that are a pool's."""
 
 
 class AgentKeywords(TypedDict, total=False):
@@ -106,8 +111,10 @@ def _instead_of(word: str, kind: type) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY
     ]
     words = [*own, *FrameworkKeywords.__annotations__]
-    near = difflib.get_close_matches(word, words, 1)
+    near = difflib.get_close_matches(word, [*words, *OF_A_POOL], 1)
     hint = f"; did you mean {near[0]!r}? " if near else ". "
+    if word in OF_A_POOL:
+        hint = "; that is of a pool, so add per_conversation=True. "
     return f"{hint}It takes: {', '.join(words)}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks.defined_in import comes_from
-from civitas.frameworks.keywords import describe
+from civitas.frameworks.keywords import OF_A_POOL, describe
 from civitas.frameworks.wrapped import Wrapped
 from civitas.process import AgentProcess
 from civitas.supervision import ConversationPool
@@ -75,7 +75,7 @@ def wrap_with(
         )
     if not each:
         return _wrapped(plugins, obj, name, options)
-    pool = {key: options.pop(key) for key in _OF_A_POOL if key in options}
+    pool = {key: options.pop(key) for key in OF_A_POOL if key in options}
     return ConversationPool(name, _wrapped(plugins, obj, name, options), **pool)
 
 
@@ -139,7 +139,6 @@ def _unknown(
     )
 
 
-_OF_A_POOL = ("idle_timeout", "max_live")
 _KNOWN_PLUGINS = frozenset(word.removeprefix("civitas-") for word in ADAPTERS.values())
 
 

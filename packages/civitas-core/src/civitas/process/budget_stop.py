@@ -187,4 +187,4 @@ class BudgetStop:
             self._refuse("payload.value.raise", str(error))
 
     def _refuse(self, path: str, problem: str) -> NoReturn:
-        raise PayloadError(path, problem)
+        raise PayloadError(path, problem, refused=True)

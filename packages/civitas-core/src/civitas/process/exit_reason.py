@@ -13,7 +13,7 @@ from linecache import checkcache, lazycache
 from traceback import FrameSummary, StackSummary, TracebackException
 from types import CodeType, TracebackType
 
-from civitas.errors import HandlerFailed, UnknownInterrupt
+from civitas.errors import HandlerFailed, PayloadError, UnknownInterrupt
 
 __all__ = [
     "KILLED",
@@ -158,12 +158,14 @@ class PlainError:
         error_message: The error's text.
         trace: What becomes the traceback as text.
         unknown_interrupt: Whether it was an `UnknownInterrupt`; a class of the user may have that name, too.
+        refused: Whether the agent does not take the payload: the mistake is the sender's.
     """
 
     error_type: str
     error_message: str
     trace: Trace | str
     unknown_interrupt: bool = False
+    refused: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> PlainError:
@@ -175,7 +177,8 @@ class PlainError:
             text = f"(its text raised {type(broken).__name__})"
         kind = type(error).__name__
         trace = Trace(error, said, f"{kind}: {text}")
-        return cls(kind, text, trace, isinstance(error, UnknownInterrupt))
+        refused = isinstance(error, PayloadError) and error.refused
+        return cls(kind, text, trace, isinstance(error, UnknownInterrupt), refused)
 
     @property
     def traceback(self) -> str:
@@ -186,7 +189,10 @@ class PlainError:
         """The error that whoever asked `agent` gets."""
         if self.unknown_interrupt:
             return UnknownInterrupt(agent, self.error_message, self.trace)
-        return HandlerFailed(agent, self.error_type, self.error_message, self.trace)
+        failed = HandlerFailed(agent, self.error_type, self.error_message, self.trace)
+        if self.refused:
+            failed.refused = True
+        return failed
 
     def __str__(self) -> str:
         return f"{self.error_type}: {self.error_message}"

@@ -231,4 +231,4 @@ class Suspending:
             self._refuse(f"{path}.result", str(error))
 
     def _refuse(self, path: str, problem: str) -> NoReturn:
-        raise PayloadError(path, problem)
+        raise PayloadError(path, problem, refused=True)

@@ -28,7 +28,7 @@ from civitas.topology.grammar import (
     Topology,
 )
 from civitas.topology.late import MadeLate
-from civitas.topology.limits import beyond, missing_places
+from civitas.topology.limits import beyond, missing_places, not_installed
 from civitas.topology.links import Links
 from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, named_in, nearest, topology_error, unknown_word
@@ -128,9 +128,12 @@ class Builder:
         forgets = "state_store" not in leave_out and (state is None or state.type == "memory")
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
         self._plugins.load()
-        self._problems = Links(self._topology, self._plugins).problems()
+        links = Links(self._topology, self._plugins)
+        self._problems = links.problems()
+        elects = not self._problems and links.elects
         self._problems += beyond(self._topology, forgets=forgets)
         self._problems += mcp_problems(self._topology)
+        self._problems += not_installed(self._topology, elects=elects)
         self._problems += missing_places(self._topology, opens_state="state_store" not in leave_out)
         self._raise_problems()
         if self._source.folder is not None:

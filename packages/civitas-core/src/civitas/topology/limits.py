@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pathlib
 
+from civitas.brokers.nats.options import need_nats
 from civitas.errors import ConfigurationError, StateStoreError
 from civitas.state.sqlite_file import check_place
 from civitas.topology.edges import edge_problems
 from civitas.topology.grammar import AgentEntry, ProvidedEntry, SupervisorEntry, Topology
+from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, topology_error
-from civitas.topology.processes import options_of
+from civitas.topology.processes import options_of, processes_of
 from civitas.topology.provided import beside
+from civitas.transport.zmq.extra import need_pyzmq
 
-__all__ = ["beyond", "missing_places", "refuse_nothing"]
+__all__ = ["beyond", "missing_places", "not_installed", "refuse_nothing"]
 
 
 def beyond(topology: Topology, *, forgets: bool) -> list[Problem]:
@@ -51,7 +54,7 @@ def missing_places(topology: Topology, *, opens_state: bool) -> list[Problem]:
         path = ("processes", name)
         if not options.start:
             continue  # they are on another machine, perhaps
-        if options.cwd is not None and not Path(options.cwd).is_dir():
+        if options.cwd is not None and not pathlib.Path(options.cwd).is_dir():
             text = f"process {name!r}: there is no folder {options.cwd!r}"
             found.append(topology.source.problem((*path, "cwd"), text))
         try:
@@ -63,12 +66,44 @@ def missing_places(topology: Topology, *, opens_state: bool) -> list[Problem]:
     return found
 
 
+def not_installed(topology: Topology, *, elects: bool) -> list[Problem]:
+    """What the carrier of `topology` needs and this environment lacks, with the line that installs it.
+
+    Args:
+        topology: A valid topology.
+        elects: Whether it carries something although there is one process: between several roots.
+    """
+    if not elects and not processes_of(topology):
+        return []  # nothing is carried
+    said = topology.transport
+    try:
+        if said.type == "nats":
+            need_nats(signs=any(said.further.get(key) for key in ("nkey", "credentials")))
+        elif said.type in ("zmq", "in_process"):
+            need_pyzmq()
+    except ConfigurationError as error:
+        return [topology.source.problem(_carried_for(topology), str(error))]
+    return []
+
+
+def _carried_for(topology: Topology) -> Path:
+    """Where it says that something is to be carried."""
+    if topology.transport.stated:
+        return ("transport", "type")
+    apart = (
+        (*path, "process")
+        for path, _, entry in topology.walk()
+        if isinstance(entry, AgentEntry) and entry.process
+    )
+    return next(apart, ("processes",))
+
+
 def _no_place_for_state(topology: Topology, state: ProvidedEntry) -> list[Problem]:
-    path = beside(topology.source.folder, "path", state.further.get("path"))
-    if not isinstance(path, str) or path.startswith(":"):
+    place = beside(topology.source.folder, "path", state.further.get("path"))
+    if not isinstance(place, str) or place.startswith(":"):
         return []  # the store says what is wrong with that
     try:
-        check_place(Path(path))
+        check_place(pathlib.Path(place))
     except StateStoreError as error:
         return [topology.source.problem(("state", "path"), str(error))]
     return []

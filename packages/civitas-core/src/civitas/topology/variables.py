@@ -52,6 +52,13 @@ class Variables:
         """`text` with each mark replaced by what stood there, for an error."""
         return _MARK.sub(lambda match: self._forms[int(match[1])], text)
 
+    def swallowed_quote(self) -> tuple[str, str] | None:
+        """The mark and the text of a variable that reaches over the end of a quoted text, as its `}` is missing."""
+        for number, form in enumerate(self._forms):
+            if form.startswith("${") and any(form.count(quote) % 2 for quote in "\"'"):
+                return f"\ue000{number}\ue001", form
+        return None
+
     def substitute(self, text: str) -> str:
         """`text`, which no parser needs to read, with its variables replaced; raises as `expand`."""
         return self.expand(self.hide(text))

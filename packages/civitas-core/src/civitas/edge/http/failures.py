@@ -102,11 +102,12 @@ class HttpFailure:
                 error.param,
             )
         else:
+            meant = PayloadError if _is_refused(error) else type(error)
             status, kind, code = next(
                 (
                     (status, kind, code)
                     for type, status, kind, code in _MEANINGS
-                    if isinstance(error, type)
+                    if issubclass(meant, type)
                 ),
                 (500, "server_error", "internal_error"),
             )
@@ -121,6 +122,10 @@ class HttpFailure:
         return cls(status, body, headers)
 
 
+def _is_refused(error: Exception) -> bool:
+    return isinstance(error, HandlerFailed) and error.refused
+
+
 def _said(error: Exception) -> str:
     """The text of an error. It speaks to programmers in Python, and whoever is told here may know none."""
     text = str(error)
@@ -129,6 +134,8 @@ def _said(error: Exception) -> str:
             return text.replace(
                 "runtime.tree() lists the agents there are", "GET /v1/models lists the agents"
             )
+        case HandlerFailed(refused=True):
+            return f"{error.agent!r} does not take this: {error.error_message}"
         case HandlerFailed():
             return text.removesuffix(
                 ". .remote_traceback says where it was raised; fix that, then ask again"

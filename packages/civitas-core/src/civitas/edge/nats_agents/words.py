@@ -12,6 +12,7 @@ from civitas.errors import (
     AgentTerminated,
     CivitasError,
     ConfigurationError,
+    HandlerFailed,
     MailboxFull,
     PayloadError,
     RunChanged,
@@ -139,8 +140,10 @@ class PromptFailure:
     @classmethod
     def of(cls, error: BaseException) -> PromptFailure:
         """That of an error."""
+        refused = isinstance(error, HandlerFailed) and error.refused
+        meant = PayloadError if refused else type(error)
         code, word = next(
-            ((code, word) for kind, code, word in _FAILURES if isinstance(error, kind)),
+            ((code, word) for kind, code, word in _FAILURES if issubclass(meant, kind)),
             (500, "internal_error"),
         )
         own = isinstance(error, (CivitasError, BadPrompt, NoAnswer))
