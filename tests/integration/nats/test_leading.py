@@ -15,6 +15,7 @@ import nats
 import pytest
 
 from civitas import Runtime
+from civitas.transport.election import OtherRoots
 from tests.integration.nats.conftest import over_nats, traveller
 from tests.integration.nats.roots import roots
 from tests.integration.processes.system import lines, until
@@ -151,17 +152,57 @@ async def test_a_root_passes_on_only_for_one_that_knows_the_secret_and_means_thi
 
         node.next_program.yields_to(passes_on)
         leader, at = node.lead.leader.id, "sealed.level=2E3.takes"
-        other = {**config, "transport": {**config["transport"], "secret": "another one"}}
-        stranger = cast(Any, Runtime.from_config(other)._node).next_program
-        own = node.next_program
+        own, stranger = node.transport.other_roots, strangers_to(config)
         client = await nats.connect(jetstream.url)
-        for said in (b"", b"waits", stranger._request(leader), own._request("the last leader")):
+        for said in forged("take over", leader, own, stranger):
             await client.publish(at, said)
-        await client.publish(at, own._request(leader))
-        await client.close()
+        await client.publish(at, own.says("take over", leader))
         async with asyncio.timeout(10):
             await asked.wait()
+        await client.close()
         assert requests == 1
+
+
+@pytest.mark.promise(id="SEM-1525")
+async def test_a_root_believes_that_another_waits_only_if_that_one_knows_the_secret_and_means_this_root(
+    jetstream: NatsServer,
+):
+    config = over_nats(jetstream, traveller("here"), prefix="waited", secret="only we know it")
+    async with Runtime.from_config(config) as runtime:
+        node = cast(Any, runtime._node)
+        lead, leader, at = node.lead, node.lead.leader.id, "waited.level=2E3.waits"
+        own, stranger = node.transport.other_roots, strangers_to(config)
+        seal, looked_at = own.seal, list[str]()
+
+        def compared(what: str, to: str) -> bytes:
+            looked_at.append(what)
+            return cast(bytes, seal(what, to))
+
+        own.seal = compared
+        client = await nats.connect(jetstream.url)
+        for waits, what in ((True, "waits"), (False, "stopped waiting")):
+            said = forged(what, leader, OtherRoots(seal), stranger)
+            looked_at.clear()
+            for each in said:
+                await client.publish(at, each)
+            # What is not the one thing is compared with the other, which is the last that is done with it.
+            await until(lambda said=said: looked_at.count("stopped waiting") == len(said))  # type: ignore[misc]
+            assert lead.watched is not waits
+            await client.publish(at, seal(what, leader))
+            await until(lambda waits=waits: lead.watched is waits)  # type: ignore[misc]
+            if waits:
+                lead._unwatched = -1000  # and it stays so, however slow this machine is
+        await client.close()
+
+
+def strangers_to(config: dict[str, Any]) -> OtherRoots:
+    """What a root of the same system says that was given another secret."""
+    other = {**config, "transport": {**config["transport"], "secret": "another one"}}
+    return cast(OtherRoots, cast(Any, Runtime.from_config(other)._node).transport.other_roots)
+
+
+def forged(what: str, leader: str, own: OtherRoots, stranger: OtherRoots) -> list[bytes]:
+    return [b"", what.encode(), stranger.says(what, leader), own.says(what, "the last leader")]
 
 
 def jetstream_in(folder: Path) -> NatsServer:

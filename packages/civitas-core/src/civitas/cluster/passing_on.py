@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -52,7 +51,8 @@ class PassingOn:
         self._root = root
         self._inherited = inherited
         self._lingering = lingering
-        self._seal = seal
+        if seal and isinstance(root.transport, Yielding):
+            root.transport.other_roots.seal = seal.over
 
     @property
     def is_awaited(self) -> bool:
@@ -96,7 +96,7 @@ class PassingOn:
     def take_over(self) -> None:
         """See `NextProgram.take_over`."""
         if isinstance(self._root.transport, Yielding):
-            self._root.transport.takes_over = self._request
+            self._root.transport.other_roots.takes_over = True
 
     def show_edge(self, where: Mapping[str, Any]) -> None:
         """See `NextProgram.show_edge`."""
@@ -115,15 +115,7 @@ class PassingOn:
     def yields_to(self, asked: Callable[[], None]) -> None:
         """See `NextProgram.yields_to`."""
         if isinstance(self._root.transport, Yielding):
-            self._root.transport.yields = lambda to, said: self._is_asked(asked, to, said)
-
-    def _request(self, leader: str) -> bytes:
-        """Asks one leader and no other: whoever listens on the way may say it again to nobody else."""
-        return self._seal.over("take over", leader)
-
-    def _is_asked(self, asked: Callable[[], None], leader: str, said: bytes) -> None:
-        if self._seal and hmac.compare_digest(said, self._request(leader)):
-            asked()
+            self._root.transport.other_roots.yields = asked
 
     async def linger(self) -> None:
         """See `NextProgram.linger`."""

@@ -7,16 +7,17 @@ longer than that, by its own clock. So no two lead at once, however long one of 
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
-__all__ = ["Electing", "Lead", "Leader", "Terms", "Vigil", "Yielding", "steady"]
+__all__ = ["Electing", "Lead", "Leader", "OtherRoots", "Terms", "Vigil", "Yielding", "steady"]
 
 _LONGEST_SILENCE = 3.5
 """Seconds without a renewal after which a root that waits takes over: with all that follows, less than 5."""
@@ -240,16 +241,32 @@ class Electing(Protocol):
         ...
 
 
-@runtime_checkable
-class Yielding(Protocol):
-    """What the transport of a root may offer where a new version takes over from one that goes on otherwise.
+@dataclass(slots=True)
+class OtherRoots:
+    """What a root and those that wait for its place say to each other.
 
     Attributes:
-        takes_over: What this root, while it waits, says to the leader with an id so that it passes on what it does;
-            None if it does not ask for that. Called in any thread.
-        yields: Called in the loop of this root, while it leads, with its id and with what somebody said who asks for
-            that, perhaps often.
+        seal: Makes of what is said, and of the id of the leader that it is said to, something that only those can make
+            who have the token of the system; called in any thread. None if there is no token: then nothing is believed.
+        takes_over: Whether this root, while it waits, asks the leader to pass on what it does.
+        yields: Called in the loop of this root, while it leads, if another one asks for that, perhaps often.
     """
 
-    takes_over: Callable[[str], bytes] | None
-    yields: Callable[[str, bytes], None]
+    seal: Callable[[str, str], bytes] | None = None
+    takes_over: bool = False
+    yields: Callable[[], object] = field(default=lambda: None)
+
+    def says(self, what: str, leader: str) -> bytes:
+        """What is said to one leader and to no other: it is worth nothing to the next one."""
+        return self.seal(what, leader) if self.seal is not None else b""
+
+    def is_said(self, said: bytes, what: str, leader: str) -> bool:
+        """Whether a root of the system said that to this leader."""
+        return self.seal is not None and hmac.compare_digest(said, self.seal(what, leader))
+
+
+@runtime_checkable
+class Yielding(Protocol):
+    """What the transport of a root may offer where a new version takes over from one that goes on otherwise."""
+
+    other_roots: OtherRoots

@@ -12,17 +12,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from civitas.brokers.nats.register import Away, Register, Stale
-from civitas.transport.election import Leader, Terms, Vigil, steady
+from civitas.transport.election import Leader, OtherRoots, Terms, Vigil, steady
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-__all__ = ["NatsLease"]
+__all__ = ["TAKES_OVER", "NatsLease"]
 
 log = logging.getLogger("civitas.transport")
 
-_WAITS, _WAITS_NO_MORE = b"waits", b"waits no more"
+TAKES_OVER = "take over"
+"""What one that waits says to have the leader pass on what it does."""
+_WAITS, _STOPPED_WAITING = "waits", "stopped waiting"
 _WATCHED = 6
 """After so many renewals without a word of a root that waits, there is none any more."""
 _LOOK = 0.005
@@ -39,7 +41,7 @@ class NatsLease:
         pid_space: Of this machine.
         waits_at: The subject at which the roots that wait say that they do.
         takes_at: The subject at which one asks the leader to pass on.
-        takes_over: What is said there to the leader with an id; None for a root that does not ask.
+        others: What the roots say there.
 
     Attributes:
         leader: This root, in its term.
@@ -56,7 +58,7 @@ class NatsLease:
         pid_space: str,
         waits_at: str,
         takes_at: str,
-        takes_over: Callable[[str], bytes] | None,
+        others: OtherRoots,
     ) -> None:
         self.leader = Leader.here(uuid.uuid4().hex, pid_space)
         self.last: Leader | None = None
@@ -69,7 +71,9 @@ class NatsLease:
         self._notes = notes
         self._terms = terms
         self._pid_space = pid_space
-        self._waits_at, self._takes_at, self._takes_over = waits_at, takes_at, takes_over
+        self._waits_at, self._takes_at, self._others = waits_at, takes_at, others
+        self._told = ""
+        """The id of the leader that was told last that this root waits."""
         self._revision = 0
         self._noted_at = 0
         self._noted = self._to_note = b""
@@ -112,14 +116,14 @@ class NatsLease:
         try:
             await self._win(client, waiting)
         except asyncio.CancelledError:
-            await _publish(client(), self._waits_at, _WAITS_NO_MORE)
+            await self._say(client(), self._waits_at, _STOPPED_WAITING, self._told)
             raise
         await self._read_note()
 
     async def _win(
         self, client: Callable[[], Client | None], waiting: Callable[[Leader], None]
     ) -> None:
-        vigil, waited_for, told = Vigil(self._terms, self._pid_space), "", False
+        vigil, waited_for = Vigil(self._terms, self._pid_space), ""
         found: Leader | None = None
         while True:
             with suppress(Away):
@@ -133,14 +137,21 @@ class NatsLease:
                 elif vigil.may_take(steady(), revision, found):
                     if await self._take(revision, found):
                         break
-                elif found is not None and found.id != waited_for and told:
+                elif found is not None and found.id == self._told and found.id != waited_for:
                     waited_for = found.id
                     waiting(found)  # not before the leader knows, which somebody may stop then
-            told = True
-            await _publish(client(), self._waits_at, _WAITS)
-            if self._takes_over is not None and found is not None:
-                await _publish(client(), self._takes_at, self._takes_over(found.id))
+            if found is not None:
+                self._told = found.id
+                await self._say(client(), self._waits_at, _WAITS, found.id)
+                if self._others.takes_over:
+                    await self._say(client(), self._takes_at, TAKES_OVER, found.id)
             await asyncio.sleep(self._terms.look)
+
+    async def _say(self, client: Client | None, subject: str, what: str, leader: str) -> None:
+        if client is not None and leader:
+            with suppress(Exception):  # it says so again soon
+                await client.publish(subject, self._others.says(what, leader))
+                await client.flush(1)
 
     async def _take(self, revision: int, last: Leader | None) -> bool:
         self.last = last
@@ -223,7 +234,10 @@ class NatsLease:
 
     async def somebody_waits(self, message: Msg) -> None:
         """Another root says that it waits, or does not any more; if there are others they say so in a moment."""
-        self._unwatched = 0 if message.data == _WAITS else _WATCHED
+        if self._others.is_said(message.data, _WAITS, self.leader.id):
+            self._unwatched = 0
+        elif self._others.is_said(message.data, _STOPPED_WAITING, self.leader.id):
+            self._unwatched = _WATCHED
 
     async def release(self) -> None:
         """Stop leading, so that another root may at once."""
@@ -241,10 +255,3 @@ class _Deposed(Exception):
 
 
 def _nothing() -> None: ...
-
-
-async def _publish(client: Client | None, subject: str, what: bytes) -> None:
-    if client is not None:
-        with suppress(Exception):  # it says so again soon
-            await client.publish(subject, what)
-            await client.flush(1)

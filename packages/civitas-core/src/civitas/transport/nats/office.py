@@ -13,9 +13,9 @@ from civitas.brokers.nats.register import Away, Bucket, Register, Unavailable
 from civitas.errors import ConfigurationError
 from civitas.launch.adopted import pid_space
 from civitas.transport.batches import ID_SIZE
-from civitas.transport.election import Leader, Terms
+from civitas.transport.election import Leader, OtherRoots, Terms
 from civitas.transport.nats.address import ROOT, Subjects, address_of
-from civitas.transport.nats.lease import NatsLease
+from civitas.transport.nats.lease import TAKES_OVER, NatsLease
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -53,8 +53,8 @@ class Office:
         waiting: Called with each leader that is waited for.
         lost: Called once, with the reason, if this root does not lead any more.
         keeps: Whether processes that are cut off keep their agents going.
-        takes_over: What is said to the leader with an id so that it passes on what it does; None to ask for nothing.
-        yields: Called with the id of this root and what somebody said who asks for that, while it leads.
+        others: What the roots of the system say to each other.
+        yields: Called if another root asks this one, while it leads, to pass on what it does.
 
     Attributes:
         lease: None if there is no means for it.
@@ -70,9 +70,10 @@ class Office:
         lost: Callable[[str], None],
         *,
         keeps: bool,
-        takes_over: Callable[[str], bytes] | None = None,
-        yields: Callable[[str, bytes], object] = lambda *_: None,
+        others: OtherRoots,
+        yields: Callable[[], object],
     ) -> None:
+        self._others = others
         self._yields = yields
         self._subjects = subjects
         self._run = run
@@ -89,7 +90,7 @@ class Office:
                 for key in ("leader", "notes")
             )
             self.lease = NatsLease(
-                *(record, notes, terms, pid_space(), subjects.waits, subjects.takes, takes_over)
+                *(record, notes, terms, pid_space(), subjects.waits, subjects.takes, others)
             )
             self.lease.place = address_of(ROOT)
             if keeps:
@@ -150,8 +151,11 @@ class Office:
             await client.subscribe(self._subjects.takes, cb=self._is_asked_to_pass_on)
 
     async def _is_asked_to_pass_on(self, message: Msg) -> None:
-        if self.lease is not None and self.holds():
-            self._yields(self.lease.leader.id, message.data)
+        lease = self.lease
+        if lease is None or not lease.holds():
+            return
+        if self._others.is_said(message.data, TAKES_OVER, lease.leader.id):
+            self._yields()
 
     async def leave(self) -> None:
         """Give it back; does nothing if it was not taken, or was lost."""

@@ -21,7 +21,7 @@ from civitas.launch import Fence, fence_of
 from civitas.message.large import Buffer
 from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
 from civitas.transport.contract import CutOff, Link, Watch
-from civitas.transport.election import Lead, Leader, Terms
+from civitas.transport.election import Lead, Leader, OtherRoots, Terms
 from civitas.transport.looking import Shows
 from civitas.transport.nats.address import ROOT, Subjects, address_of, split_address
 from civitas.transport.nats.inbox import NatsInbox
@@ -83,8 +83,7 @@ class NatsTransport:
         keeps: bool = False,
     ) -> None:
         self.address = ""
-        self.takes_over: Callable[[str], bytes] | None = None
-        self.yields: Callable[[str, bytes], None] = lambda *_: None
+        self.other_roots = OtherRoots()
         self.handles: Callable[[], list[str]] = list
         """What the thread of the pulse says to be in progress; see `Sign`."""
         self._system = system
@@ -146,8 +145,8 @@ class NatsTransport:
                 partial(_in_loop, loop, waiting),
                 lead_is_lost,
                 keeps=self._keeps,
-                takes_over=self.takes_over,
-                yields=partial(_in_loop, loop, lambda *said: self.yields(*said)),  # noqa: PLW0108  # it is set later
+                others=self.other_roots,
+                yields=partial(_in_loop, loop, lambda: self.other_roots.yields()),  # noqa: PLW0108  # it is set later
             )
         self._pulse = NatsPulse(
             self._options,
@@ -394,7 +393,7 @@ class NatsTransport:
             del self._others[address]
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *told: object) -> None:
+def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *told: object) -> None:
     """Call a function in the event loop of the transport, from the thread of its pulse, unless it is closed."""
     with suppress(RuntimeError):
-        loop.call_soon_threadsafe(function, *told)
+        loop.call_soon_threadsafe(call, *told)
