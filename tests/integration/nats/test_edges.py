@@ -81,10 +81,21 @@ async def two_roots(
     try:
         yield first, second, await url, starting
     finally:
+        Waiter.enough.set()  # a stop waits for the steps that are under way
         starting.cancel()
         await asyncio.wait({starting})
         await first.stop()
         await second.stop()
+
+
+async def all_have_begun(asking: list[asyncio.Task[Any]]) -> None:
+    """Wait until the first step of each has begun; what ends before that says why."""
+    began = asyncio.create_task(Waiter.began.wait())
+    done, _ = await asyncio.wait({began, *asking}, return_when=asyncio.FIRST_COMPLETED)
+    if began not in done:
+        for each in (began, *asking):
+            each.cancel()
+        raise AssertionError([each.exception() or each.result() for each in done])
 
 
 @pytest.mark.promise(id="SEM-1815")
@@ -106,7 +117,7 @@ async def test_callers_of_either_edge_are_answered_while_the_lead_passes_from_on
             asyncio.create_task(ask(at, "two")),
             asyncio.create_task(ask(at, "stream", "stream")),
         ]
-        await Waiter.began.wait()
+        await all_have_begun(asking)
         stopping = asyncio.create_task(first.stop())
         while first._life.root is not None:
             await asyncio.sleep(0)
@@ -135,7 +146,7 @@ async def test_whoever_asks_from_another_machine_gets_the_answer_of_the_root_tha
                 )
                 for who in ("one", "two", "stream")
             ]
-            await Waiter.began.wait()
+            await all_have_begun(asking)
             await first.stop()
             await starting
             second._node.guests.answers = Operations(second).answer  # type: ignore[attr-defined]
