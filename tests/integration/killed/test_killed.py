@@ -15,7 +15,7 @@ from tests.integration.killed.lives import Life, at_boundaries, at_random, runni
 FRAMEWORKS = ["crewai"] if find_spec("crewai") else ["langgraph", "openai"]
 MOMENTS = 50 if DEEP else 2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEEP else 150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 if DEEP else 150)]
 
 
 def check(lives: Iterator[Life]) -> None:
