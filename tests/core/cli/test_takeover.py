@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from civitas.control import ControlClient, state_folder
+from civitas.control.client import RemoteError
 from tests.core.cli.support import Result, Running
 from tests.deep import further
 
@@ -67,6 +68,8 @@ supervision:
     - agent: {name: runner, type: team.Runner, delivery: durable}
     - agent: {name: plain, type: team.Plain}
 """
+HEAD = "supervision:\n  children:\n"
+LEFT_OUT = HEAD + "    - agent: {name: left_out, type: team.Runner, delivery: durable}\n"
 WALKER = {"team.Walker,": "team.Walker, process: w,"}
 PLAIN = {"team.Plain}": "team.Plain, process: p}"}
 
@@ -127,11 +130,13 @@ async def until_walked(topology: Path, by_all: Callable[[set[str], set[str]], bo
 @pytest.mark.promise(id="SEM-1754")
 @pytest.mark.promise(id="SEM-1807")
 @pytest.mark.promise(id="SEM-1829")
+@pytest.mark.promise(id="SEM-1835")
 @pytest.mark.parametrize("placed", [WALKER, *further({}, WALKER | PLAIN)])
 async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notices(
     topology: Path, start: Callable[..., Awaitable[Running]], placed: dict[str, str]
 ) -> None:
     change(topology, placed)
+    change(topology, {HEAD: LEFT_OUT})
     first = await start("run", topology)
     await first.until("ready ")
     edge = url_of(first)
@@ -139,15 +144,19 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     asks = [asyncio.create_task(ask(topology, "walker", f"w{n}", f"c{n}")) for n in range(5)]
     asks.append(asyncio.create_task(post_alone(edge, "walker", "http")))
     here = asyncio.create_task(ask(topology, "runner", "here"))
-    await until_walked(topology, lambda who, _: len(who) == 7)
+    left = asyncio.create_task(ask(topology, "left_out", "left"))
+    await until_walked(topology, lambda who, _: len(who) == 8)
+    change(topology, {LEFT_OUT: HEAD})
     plain = asyncio.create_task(ask(topology, "plain", 0.5))
     second = await start("run", topology, "--takeover")
     ready = asyncio.create_task(second.until("ready "))
     served = [old]
-    async with httpx.AsyncClient(timeout=40) as kept:  # a connection that is kept open
+    async with httpx.AsyncClient(timeout=40) as client:  # a connection that is kept open
         while not ready.done():
-            served.append(await post(edge, "plain", 0, kept))
+            served.append(await post(edge, "plain", 0, client))
     await ready
+    with pytest.raises(RemoteError, match="no agent is named 'left_out'"):
+        await asyncio.wait_for(left, 10)
     assert url_of(second) == edge
     assert len({*served, new := await ask(topology, "plain", 0)}) == 2
     assert await plain in (old, new)

@@ -261,7 +261,14 @@ class _Program:
             self._standing_in = asyncio.create_task(self._stand_in(stop, topology))
 
         passing = asyncio.create_task(
-            pass_on(runtime, door, self._lock, self._reporter, passed if self._elects else None)
+            pass_on(
+                runtime,
+                door,
+                self._lock,
+                self._folder,
+                self._reporter,
+                passed if self._elects else None,
+            )
         )
         await asyncio.wait({passing, stop}, return_when=asyncio.FIRST_COMPLETED)
         # That may take as long as their runs; whoever stops this program does not want to wait for it.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 from civitas.cli.failures import Refused
 from civitas.cli.reporting import EventPrinter
-from civitas.control import ControlServer, SystemLock
+from civitas.control import ControlClient, ControlServer, SystemLock
 from civitas.control.marks import taking_over
 from civitas.control.passing import take_over
 from civitas.edge import PassesOn
+from civitas.errors import CivitasError
 from civitas.runtime import Runtime
 from civitas.topology import Topology
 
@@ -87,6 +90,7 @@ async def pass_on(
     runtime: Runtime,
     door: ControlServer,
     lock: SystemLock,
+    folder: Path,
     reporter: EventPrinter,
     passed: Callable[[], None] | None,
 ) -> None:
@@ -96,9 +100,11 @@ async def pass_on(
         runtime: This version.
         door: Of it.
         lock: Of the system.
+        folder: Its state folder.
         reporter: Says what happens.
         passed: Called when the other one may be elected; None if the roots do not agree by the transport on who leads.
     """
+    looking: list[asyncio.Task[None]] = []
     reporter.line("passing", runtime.name, "another version takes over")
     if passed is not None:
 
@@ -112,9 +118,31 @@ async def pass_on(
         lock.__exit__(None, None, None)
         sockets = [each.listener for each in _edges(runtime) if each.listener is not None]
         await door.release(sockets)
+        looking.append(asyncio.create_task(_refuse_what_it_lacks(runtime, folder)))
 
-    await runtime._life.pass_on(runtime.drain_timeout, release)
+    try:
+        await runtime._life.pass_on(runtime.drain_timeout, release)
+    finally:
+        for each in looking:
+            each.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
     await door.answered()
+
+
+async def _refuse_what_it_lacks(runtime: Runtime, folder: Path) -> None:
+    """Tell those that wait here for an agent which the other version does not have, as soon as that is known."""
+    runs = runtime._node.runs
+    with suppress(CivitasError):  # it does not start: those that wait are answered by one that does
+        async with ControlClient(runtime.name, folder) as other:
+            tree = await other.request("tree")
+        if runs is not None:
+            runs.asking.refuse_others(set(_names(tree)))
+
+
+def _names(tree: Mapping[str, Any]) -> Iterator[str]:
+    yield tree["name"]
+    for each in tree.get("children", ()):
+        yield from _names(each)
 
 
 def _edges(runtime: Runtime) -> Iterator[PassesOn]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from civitas.cluster.peers import Peer, Peers
-from civitas.errors import DeliveryError
+from civitas.errors import DeliveryError, UnknownAgent
 from civitas.message import Message, dumps
 from civitas.node.asks import PendingAsks
+from civitas.node.registry import Registry
 from civitas.process.failures import dump_error
 
 __all__ = ["Inherited"]
@@ -25,6 +26,7 @@ class Inheriting(Protocol):
     """The root, as it is seen here."""
 
     peers: Peers
+    registry: Registry
 
     @property
     def asks(self) -> PendingAsks:
@@ -46,6 +48,7 @@ class Inherited:
         self._root = root
         self._left: dict[str, float] = {}
         """The ids of the messages whose answers are missing, or not fetched, with the time until they are kept."""
+        self._recipients: Mapping[str, str] = {}
         self._answers: dict[str, Message | DeliveryError] = {}
         self._came = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
@@ -61,23 +64,31 @@ class Inherited:
         return {"fetched": self._fetched}
 
     @property
-    def ids(self) -> list[str]:
-        """Of the messages whose answers somebody may still wait for."""
-        return list(self._left)
+    def asked(self) -> dict[str, str]:
+        """Whom the messages are for whose answers somebody may still wait for, by id; empty if nobody knows."""
+        return {id: self._recipients[id] for id in self._left}
 
-    def take_over(self, boots: Iterable[str], ids: Iterable[str]) -> None:
+    def take_over(self, boots: Iterable[str], asked: Mapping[str, str]) -> None:
         """These roots led before, and these of the messages that were sent there have no answer yet."""
         self.close()
+        self._recipients = asked
         self._came = asyncio.Event()
         peers = self._root.peers
         peers.disinherit()
         for boot in boots:
             peers.gone(boot, "another root leads now")
             peers.inherits([boot], None)
-        for id in ids:
+        for id in asked:
             self._root.asks.kept[id] = partial(self._answered, id)
             self._keep(id)
         self._sweep_later()
+
+    def has_started(self) -> None:
+        """All agents have their place: nobody answers what is for one that this version does not have."""
+        registry = self._root.registry
+        for id, to in self.asked.items():
+            if to and not registry.has(to):
+                self._root.asks.answer(id, UnknownAgent(to, registry.closest(to)))
 
     async def _fetch(self, _: Peer, ids: list[str]) -> list[Any]:
         """Wait until some of these messages have their answers.

@@ -84,7 +84,7 @@ class PassingOn:
     def notes(self) -> SuccessionNotes:
         """What is asked here, or was at those before, without an answer yet, is for the next root."""
         root = self._root
-        former, asked = (*root.peers.former, root.boot), (*self._inherited.ids, *root.asks.ids)
+        former, asked = (*root.peers.former, root.boot), self._inherited.asked | root.asks.asked
         return SuccessionNotes(former=former, asked=asked)
 
     def has_ended(self) -> None:
@@ -105,6 +105,7 @@ class PassingOn:
     def has_started(self) -> None:
         """See `NextProgram.has_started`."""
         self._root.guests.started = True
+        self._inherited.has_started()
 
     async def find_edge(self) -> Mapping[str, Any]:
         """See `NextProgram.find_edge`."""

@@ -147,7 +147,7 @@ class RootNode(Node):
         )
         self.membership.starting.noted_by = self._accepted.noted_by
         self.membership.inherit = inherited.take_over
-        self.membership.asked = lambda: inherited.ids
+        self.membership.asked = lambda: inherited.asked
         self._home = Home(
             self,
             self._children.conversations_are_down,

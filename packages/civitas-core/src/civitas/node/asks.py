@@ -50,6 +50,11 @@ class PendingAsks:
         """Of the messages whose answers somebody waits for."""
         return list(self._waiting)
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """Whom the messages are for whose answers somebody waits for, by id."""
+        return {id: to for id, (*_, to) in self._waiting.items()}
+
     def __contains__(self, id: object) -> bool:
         return id in self._waiting or id in self.kept
 

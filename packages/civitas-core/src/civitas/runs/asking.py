@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,7 @@ from civitas.errors import (
     DeliveryError,
     RunCancelled,
     StateStoreError,
+    UnknownAgent,
     UnknownRun,
 )
 from civitas.message import Message
@@ -56,6 +57,8 @@ class Asking:
         self._ledger = ledger
         self._table = table
         self._doing = doing
+        self._handed_over: dict[str, tuple[str, list[Waiter]]] = {}
+        """By the name of a run that another program has, its agent and who waits for it."""
 
     async def result(self, name: str, timeout: float | None, *, final: bool) -> Message:
         """The answer of a run; see `Runtime.result`."""
@@ -173,19 +176,28 @@ class Asking:
 
     async def hand_over_all(self, waiting: Sequence[tuple[AcceptedRun, Waiter]]) -> None:
         """Let all of them have the answers of runs that another program has, or none once this is cancelled."""
-        left: dict[str, list[Waiter]] = {}
         for run, take in waiting:
-            left.setdefault(run.run, []).append(take)
+            self._handed_over.setdefault(run.run, (run.agent, []))[1].append(take)
         try:
-            await self._hand_over(left)
+            await self._hand_over(self._handed_over)
         except asyncio.CancelledError:
-            for run, take in waiting:
-                if run.run in left:
-                    why = f"the program that had its run {run.run!r} has ended"
-                    take(AgentTerminated(run.agent, why))
+            for name, (agent, _) in list(self._handed_over.items()):
+                why = f"the program that had its run {name!r} has ended"
+                self._tell(name, AgentTerminated(agent, why))
             raise
 
-    async def _hand_over(self, left: dict[str, list[Waiter]]) -> None:
+    def refuse_others(self, names: Collection[str]) -> None:
+        """The program that goes on with what was handed over has agents of these names, and no others."""
+        for run, (agent, _) in list(self._handed_over.items()):
+            if agent.partition("/")[0] not in names and agent not in names:
+                self._tell(run, UnknownAgent(agent))
+
+    def _tell(self, run: str, answer: Message | DeliveryError) -> None:
+        _, waiting = self._handed_over.pop(run, ("", ()))
+        for take in waiting:
+            take(answer)
+
+    async def _hand_over(self, left: Collection[str]) -> None:
         wait = _LOOK
         while left:
             await asyncio.sleep(wait)
@@ -196,8 +208,7 @@ class Asking:
                 logger.warning("whether another program has answers is not known: %s", error)
                 continue
             for ended in found:
-                for take in left.pop(ended.info.run, ()):
-                    take(ended.answer)
+                self._tell(ended.info.run, ended.answer)
 
     async def info(self, name: str) -> RunInfo:
         """What is known of one run.

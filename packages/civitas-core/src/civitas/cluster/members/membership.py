@@ -127,10 +127,10 @@ class Membership:
         self._taken: Lead | None = None
         """The lead with which this root has taken over what the last one left, which stays noted until then."""
         self._calls = calls
-        self.inherit: Callable[[Iterable[str], Iterable[str]], None] = _nothing
-        """Takes over the answers to what was asked at roots that led before: their runs, and the ids of messages."""
-        self.asked: Callable[[], Sequence[str]] = list
-        """The ids of those messages whose answers are still waited for there."""
+        self.inherit: Callable[[Iterable[str], Mapping[str, str]], None] = _nothing
+        """Takes over the answers to what was asked at former roots: their runs, and whom each message is for."""
+        self.asked: Callable[[], Mapping[str, str]] = dict
+        """Those of these messages whose answers are still waited for there, by id."""
         self.scaled: dict[str, int] = {}
         """By name, the replicas that it is to have where those are not the topology's."""
         self._known: tuple[LeftMember, ...] = ()
@@ -150,7 +150,7 @@ class Membership:
 
     async def take_over(self) -> None:
         """Take over the processes that the root before this one left."""
-        self.inherit((), ())
+        self.inherit((), {})
         self._taken = self.lead
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
@@ -268,7 +268,7 @@ class Membership:
         """Note for the next root what it needs to take over."""
         if self.lead is None or self._roster.ending:
             return
-        former, asked = tuple(self._peers.former), tuple(self.asked())
+        former, asked = tuple(self._peers.former), self.asked()
         self._notes = SuccessionNotes(self._members(), former=former, asked=asked, **self._told())
         self.lead.note(self._notes.raw())
 

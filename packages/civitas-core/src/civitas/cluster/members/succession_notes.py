@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 
 __all__ = ["LeftMember", "SuccessionNotes"]
 
@@ -42,23 +44,25 @@ class SuccessionNotes:
         restarts: By supervisor, its restarts within the window: when, in unix seconds, and of which child.
         scaled: By name, the replicas that it is to have where those are not the topology's.
         former: The runs of roots that have passed on what they did, itself included, and wait for answers.
-        asked: The ids of the messages whose answers they wait for.
+        asked: Whom the messages are for whose answers they wait for, by id; empty where an older version passed it on.
     """
 
     members: tuple[LeftMember, ...] = ()
     restarts: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     scaled: dict[str, int] = field(default_factory=dict)
     former: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     def raw(self) -> bytes:
         """As it is noted."""
         members = [asdict(each) for each in self.members]
+        asked = dict(list(self.asked.items())[-_MOST_ASKS:])
         more = {
             "restarts": self.restarts,
             "scaled": self.scaled,
             "former": self.former[-_MOST_ROOTS:],
-            "asked": self.asked[-_MOST_ASKS:],
+            "asked": list(asked),
+            "recipients": list(asked.values()),
         }
         return json.dumps({"members": members, **more}).encode()
 
@@ -73,9 +77,9 @@ class SuccessionNotes:
                 for name, each in found.get("restarts", {}).items()
             }
             scaled = {str(name): int(count) for name, count in found.get("scaled", {}).items()}
-            former, asked = (
-                tuple(str(each) for each in found.get(key, ())) for key in ("former", "asked")
-            )
+            former = tuple(str(each) for each in found.get("former", ()))
+            ids, recipients = found.get("asked", ()), found.get("recipients", ())
+            asked = {str(id): str(to) for id, to in zip_longest(ids, recipients, fillvalue="")}
         except (ValueError, TypeError, AttributeError):
             return cls()
         return cls(members, restarts, scaled, former, asked)
