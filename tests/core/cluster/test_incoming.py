@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from civitas.cluster.calls import Calls
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.incoming import Incoming
+from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.origin import FromBeside, FromPeer, Uncounted
 from civitas.cluster.peers import Peer
 from civitas.errors import (
@@ -324,3 +326,29 @@ async def test_a_member_tells_its_agents_that_whoever_asked_is_gone() -> None:
     message = there.comes("near")
     there.into.left(there.sender)
     assert there.near.withdrawn == [(message.id, False)]
+
+
+@pytest.mark.promise(id="SEM-1836")
+async def test_an_answer_to_what_a_former_root_asked_waits_for_the_next_root_if_the_last_is_killed() -> (
+    None
+):
+    there, (killed, _), (heir, wire) = There(), a_peer("root", "killed"), a_peer("root", "next")
+    letters = Letters(
+        there, there.peers, Calls(), Serializer.MSGPACK, asyncio.get_running_loop, route=None
+    )
+    there.peers.met(killed)
+    letters.inherit(["former"], killed)
+    origins = {
+        each: FromPeer(killed, Message(recipient="near", reply_to="root"), there.back)
+        for each in ("former", "killed")
+    }
+    for boot, origin in origins.items():
+        origin.boot = boot
+        there.foreign[origin.message.id] = origin
+    letters.part("killed", "it was killed")
+    handed = [each.answered(Message(recipient="root", payload="done")) for each in origins.values()]
+    there.peers.met(heir)
+    letters.inherit(["former"], heir)
+    assert handed == [True, False]
+    [(kind, [id, _])] = wire.sent
+    assert (kind, id) == ("ANSWER", origins["former"].message.id)

@@ -57,7 +57,7 @@ async def test_what_a_member_sends_after_it_sought_the_root_again_is_from_who_it
     assert before.closed
     neighbours.there_is(None, "v", "boot-v", "memory:v")
     assert [kind for kind, _ in air.wires["memory:v"].sent] == ["INTRODUCE"]
-    assert peers["boot-v"]._own_boot == joining.boot
+    assert peers["boot-v"].own_boot == joining.boot
     ended.set_result("over")
     with pytest.raises(ConfigurationError, match="the root did not answer"):
         await entering

@@ -53,7 +53,7 @@ class Peer:
         """The node that it turned out to be, where this stood for one that was not known yet."""
         self.takes: Mapping[int, Callable[..., None]] = _NO_OTHERS
         """By kind, who takes its frames instead of whoever takes those of all others."""
-        self._own_boot = own_boot
+        self.own_boot = own_boot
         self._watch = watch
 
     def leave(self) -> None:
@@ -65,17 +65,17 @@ class Peer:
     def send(self, kind: Kind, *fields: Any) -> None:
         """Send what belongs to messages: frames of this sort keep their order."""
         try:
-            self.link.send(packed((kind, self._own_boot, *fields)))
+            self.link.send(packed((kind, self.own_boot, *fields)))
         except TypeError:  # so that small ones need not be looked at
-            self._send_large(packed_large((kind, self._own_boot, *fields)))
+            self._send_large(packed_large((kind, self.own_boot, *fields)))
 
     def signal(self, kind: Kind, *fields: Any) -> None:
         """Send what must not wait behind messages; frames of this sort keep their order, too."""
-        self.link.send(packed((kind, self._own_boot, *fields)), urgent=True)
+        self.link.send(packed((kind, self.own_boot, *fields)), urgent=True)
 
     def introduce(self, kind: Kind, seal: Seal, *fields: Any) -> None:
         """Send one of the frames by which nodes meet."""
-        self.signal(kind, *fields, seal.of(kind, self._own_boot, self.boot, *fields))
+        self.signal(kind, *fields, seal.of(kind, self.own_boot, self.boot, *fields))
 
     def _send_large(self, frame: Large) -> None:
         if isinstance(self.link, CuttingLink):

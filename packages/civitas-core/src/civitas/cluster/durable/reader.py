@@ -279,8 +279,8 @@ class MailboxReader:
             self._is_over,
             self._are_out,
         )
-        self._held[letter.place] = held
-        receivers.foreign[message.id] = held.origin
+        held.origin.boot = kept.boot
+        self._held[letter.place], receivers.foreign[message.id] = held, held.origin
         self._in_conversation[key] += 1
         if self._in_conversation[key] > _EACH and self.address.endswith("."):
             self._read_on()

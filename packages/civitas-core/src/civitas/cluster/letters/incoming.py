@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Protocol
 
 from civitas.cluster.frames import Kind
@@ -227,10 +227,18 @@ class Incoming:
             if producer is not None:
                 producer.signal(Kind.ROOM, message_id, taken)
 
-    def passes(self, peer: Peer, heir: Peer) -> None:
-        """What becomes of all that came from one node is for another from now on."""
+    def passes(self, peer: Peer, heir: Peer, sent_by: Container[str] | None = None) -> None:
+        """What becomes of what came from one node is for another from now on.
+
+        Args:
+            peer: The one.
+            heir: The other.
+            sent_by: Only of what was sent by nodes with these boot ids; None for all.
+        """
         for origin in self._receivers.foreign.values():
-            if isinstance(origin, FromPeer) and origin.peer is peer:
+            if not isinstance(origin, FromPeer) or origin.peer is not peer:
+                continue
+            if sent_by is None or origin.boot in sent_by:
                 origin.peer = heir
 
     def left(self, peer: Peer) -> None:

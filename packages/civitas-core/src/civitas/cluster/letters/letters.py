@@ -188,6 +188,7 @@ class Letters:
                 self.out.lost(each, peer.name, why, in_hand)
             elif each.boot is None and each.facts.node == peer.name:
                 each.outbox.lost()  # it died before it had started that agent
+        self._leave_former(peer)
         self.into.left(peer)
 
     def passes(self, root: Peer, own_boot: str) -> None:
@@ -196,6 +197,15 @@ class Letters:
         self._heirs.append((root.boot, heir))
         self.into.passes(root, heir.peer)
         self._peers.inherits([*self._peers.former, root.boot], heir.peer)
+
+    def _leave_former(self, root: Peer) -> None:
+        """A root is gone: what was asked at those before it is answered to the one that comes behind it."""
+        former = [each for each in self._peers.former if self._peers.back_to(each) is root]
+        if former:
+            heir = NextRoot(root.own_boot)
+            self._heirs.append((former[-1], heir))
+            self.into.passes(root, heir.peer, former)
+            self._peers.inherits(former, heir.peer)
 
     def inherit(self, former: Collection[str], root: Peer) -> None:
         """This root leads now; what becomes of the messages of these, which led before, is for it."""

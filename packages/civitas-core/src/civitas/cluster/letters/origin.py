@@ -157,6 +157,7 @@ class FromPeer:
         "_emitted",
         "_said",
         "asker",
+        "boot",
         "cell",
         "handed_on",
         "kept",
@@ -174,6 +175,8 @@ class FromPeer:
         kept: KeptOrigin | None = None,
     ) -> None:
         self.kept = kept
+        self.boot = peer.boot
+        """The run of the node that sent it, also where another one hears of it in its place."""
         self.peer = peer
         self.message = message
         self.cell = cell
