@@ -17,7 +17,7 @@ from civitas import (
     StateConflict,
     Supervisor,
 )
-from civitas.process.own_store import Revisions, store_of
+from civitas.process.own_store import store_of
 from tests.core.frameworks.machine import Machine, MachineAgent
 from tests.core.state.conftest import with_jetstream
 
@@ -99,7 +99,7 @@ class SharedStore(InMemoryStateStore):
 @pytest.mark.promise(id="SEM-1443")
 async def test_a_batch_of_an_incarnation_that_was_replaced_is_refused():
     shared: Any = SharedStore()
-    old, new = (store_of(shared, "a", lambda key: key == "own", Revisions()) for _ in range(2))
+    old, new = (store_of(shared, "a", lambda key: key == "own") for _ in range(2))
     await old.get("own")
     await new.write({"own": {"n": 1}, "other": {"n": 1}})
     with pytest.raises(StateConflict):

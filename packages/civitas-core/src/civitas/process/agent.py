@@ -145,9 +145,8 @@ class AgentProcess(Messenger):
             budget=budget,
             budget_exceeded=budget_exceeded,
         )
-        self._civitas_ambiguity = None
-        if self._civitas_options.on_ambiguous is OnAmbiguous.INTERRUPT:
-            self._civitas_ambiguity = Ambiguity(asks=True)
+        interrupts = self._civitas_options.on_ambiguous is OnAmbiguous.INTERRUPT
+        self._civitas_ambiguity = Ambiguity(asks=True) if interrupts else None
         self.state = {}
 
     # What a subclass writes.
@@ -176,7 +175,8 @@ class AgentProcess(Messenger):
     def store(self) -> StateStore:
         """The runtime's StateStore. If it is unavailable, each call waits for it, up to ten seconds."""
         run = self._civitas_running()
-        return store_of(run.node.store, self.name, self._civitas_owns, run.revisions)
+        run.store = run.store or store_of(run.node.store, self.name, self._civitas_owns)
+        return run.store
 
     @property
     def llm(self) -> ModelProvider | None:

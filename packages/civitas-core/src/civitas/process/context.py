@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from civitas.budgets.spending import Tells
     from civitas.process.ambiguous import CallNote
     from civitas.process.exit_reason import ExitReason
-    from civitas.process.own_store import Revisions
     from civitas.process.own_timers import OwnTimers
     from civitas.process.run_state import RunState
     from civitas.process.slow_start import SlowStarts
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from civitas.process.steps import Probe, Steps
     from civitas.process.timer import Timer
     from civitas.process.turns import Turns
+    from civitas.state.patience import PatientStore
 
 __all__ = ["Caller", "Context", "Runner"]
 
@@ -254,7 +254,7 @@ class Runner(Caller, Owner, Protocol):
     """The run of an agent, as the agent sees it."""
 
     node: Context
-    revisions: Revisions
+    store: PatientStore | None
     task: asyncio.Task[Any] | None
 
     @property

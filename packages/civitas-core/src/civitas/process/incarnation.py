@@ -24,13 +24,13 @@ from civitas.process.handling import Handling
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery
 from civitas.process.own_context import InContext, differs
-from civitas.process.own_store import Revisions
 from civitas.process.resources import Resources, close_in_time
 from civitas.process.run_state import RunState
 from civitas.process.slow_start import has_started
 from civitas.process.step_keeper import StepKeeper
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
 from civitas.state.in_memory import is_new
+from civitas.state.patience import PatientStore
 from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
 
@@ -77,7 +77,7 @@ class Incarnation:
         "name",
         "node",
         "now",
-        "revisions",
+        "store",
         "task",
         "timers",
     )
@@ -96,8 +96,8 @@ class Incarnation:
         self.now = RunState()
         self.began = time.time()
         """Unix seconds when it began."""
-        self.revisions = Revisions()
-        """Of what it keeps in the state store."""
+        self.store: PatientStore | None = None
+        """The state store as its agent has it, once that is used."""
         self.asking: dict[str, str] = {}
         """The agents that the running handler waits for, by the id of its message to each."""
         self.task: asyncio.Task[Any] | None = None
@@ -196,7 +196,7 @@ class Incarnation:
             self.asking = {}
             self.timers.end()
             # The template that ran first keeps this one, which keeps no task and no message of its own alive.
-            self.task, self._clean = None, _NO_VARIABLES
+            self.task, self.store, self._clean = None, None, _NO_VARIABLES
 
     def _is_over(self) -> None:
         """Nothing that it does counts any more."""
@@ -234,7 +234,7 @@ class Incarnation:
     def _run_as(self, agent: AgentProcess) -> None:
         agent._civitas_incarnation, agent._civitas_node = self, self.node
         current_agent.set(agent)
-        self.agent = agent
+        self.agent, self.store = agent, None
         options = agent._civitas_options
         may_wait = options.handle_timeout is not None or options.delivery is Delivery.DURABLE
         may_wait = may_wait or self.node.budgets.limits(agent)

@@ -12,7 +12,7 @@ from civitas.state.patience import PatientStore, patiently
 if TYPE_CHECKING:
     from civitas.state import RevisionedStore, StateStore
 
-__all__ = ["OwnStore", "Revisions", "store_of"]
+__all__ = ["OwnStore", "store_of"]
 
 _MOST = 1024
 
@@ -55,16 +55,13 @@ class OwnStore(PatientStore):
         store: The store.
         agent: The name of the agent.
         owns: Whether a key is the agent's own.
-        revisions: Of the incarnation.
     """
 
-    def __init__(
-        self, store: RevisionedStore, agent: str, owns: Callable[[str], bool], revisions: Revisions
-    ) -> None:
+    def __init__(self, store: RevisionedStore, agent: str, owns: Callable[[str], bool]) -> None:
         super().__init__(store, agent)
         self._revisioned = store
         self._owns = owns
-        self._revisions = revisions
+        self._revisions = Revisions()
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """The value under `key`; None if there is none."""
@@ -138,14 +135,12 @@ class OwnStore(PatientStore):
         return known or 0
 
 
-def store_of(
-    store: StateStore, agent: str, owns: Callable[[str], bool], revisions: Revisions
-) -> PatientStore:
-    """A state store for an incarnation of an agent.
+def store_of(store: StateStore, agent: str, owns: Callable[[str], bool]) -> PatientStore:
+    """A state store for an incarnation of an agent, to be kept as long as that runs.
 
     One that says `spans_machines` may be written by another machine, on which the agent was started again because this
     one was taken for gone. Elsewhere an incarnation has ended before the next one begins.
     """
     if getattr(store, "spans_machines", False):
-        return OwnStore(cast("RevisionedStore", store), agent, owns, revisions)
+        return OwnStore(cast("RevisionedStore", store), agent, owns)
     return PatientStore(store, agent)

@@ -82,7 +82,8 @@ class Steps:
         self._store = store
         self._agent = agent
         self.message = message
-        """The message being handled."""
+        """The message being handled; another one only of the same id."""
+        self._prefix = f"{STEPS}{agent}/{message.id}/"
         self.kept = False
         """Whether they stay when the message is finished: a human is asked about them."""
         self.beside: list[str] = []
@@ -368,10 +369,6 @@ class Steps:
     def _passes(self, key: str) -> bool:
         passing = key.startswith(f"{self._prefix}:") and not is_piece(key)
         return passing and (self.open is None or key != self.open.key)
-
-    @property
-    def _prefix(self) -> str:
-        return f"{STEPS}{self._agent}/{self.message.id}/"
 
 
 async def _asked(key: str, probe: Callable[[], Awaitable[Any]]) -> Happened | None:

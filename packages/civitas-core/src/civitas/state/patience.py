@@ -7,6 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import StateStoreError
@@ -52,15 +53,28 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
     try:
         return await _awaited(attempt())
     except Exception as error:
-        # A store may have waited by itself for as long.
-        if not _is_away(error) or time.monotonic() - began > PATIENCE:
+        if not _begins_to_wait(error, began, agent):
             raise
-        logger.warning(
-            "agent %r: the state store is unavailable; waiting for it, up to %g s: %s",
-            agent,
-            PATIENCE,
-            error,
-        )
+    return await _until_back(attempt, agent, began)
+
+
+def _begins_to_wait(error: Exception, began: float, agent: str) -> bool:
+    """Whether to try again what failed for the first time, which is said then."""
+    # A store may have waited by itself for as long.
+    if not _is_away(error) or time.monotonic() - began > PATIENCE:
+        return False
+    logger.warning(
+        "agent %r: the state store is unavailable; waiting for it, up to %g s: %s",
+        agent,
+        PATIENCE,
+        error,
+    )
+    return True
+
+
+async def _until_back(
+    attempt: Callable[[], Awaitable[_Result]], agent: str, began: float
+) -> _Result:
     wait = _FIRST_WAIT
     while True:
         await asyncio.sleep(wait)
@@ -111,7 +125,16 @@ class PatientStore:
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store `value` under `key`."""
-        await patiently(lambda: self._store.set(key, value), self._agent)
+        # As `patiently` does, without a coroutine more for the many that need not wait.
+        began = time.monotonic()
+        try:
+            await _awaited(self._store.set(key, value))
+        except Exception as error:
+            if not _begins_to_wait(error, began, self._agent):
+                raise
+        else:
+            return
+        await _until_back(lambda: self._store.set(key, value), self._agent, began)
 
     async def delete(self, key: str) -> None:
         """Forget what is under `key`."""
@@ -132,7 +155,7 @@ class PatientStore:
 
 def _awaited(call: Awaitable[_Result]) -> Awaitable[_Result]:
     given: object = call
-    if not inspect.isawaitable(given):
+    if type(given) is not CoroutineType and not inspect.isawaitable(given):
         raise StateStoreError(
             f"the methods of a state store are awaited, and one of this store's returned {type(given).__name__}; "
             "write get, set, delete and keys with `async def`"

@@ -8,7 +8,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -217,7 +217,7 @@ class SQLiteStateStore:
         except Exception as error:
             raise _explain(self.path, error) from error
 
-    def _write(self, rows: Sequence[Row]) -> Coroutine[Any, Any, None]:
+    def _write(self, rows: Sequence[Row]) -> Awaitable[None]:
         if self._closed:
             raise self._is_closed(rows[0][0])
         return self._groups.write(rows)

@@ -70,17 +70,21 @@ class Groups:
         """Somebody who was to be alone was not."""
         self._lone = 0
 
-    async def write(self, rows: Sequence[Row]) -> None:
-        """Commit `rows`, together with what others write."""
+    def write(self, rows: Sequence[Row]) -> Awaitable[None]:
+        """Commit `rows`, together with what others write; to be awaited at once, since others may wait for this one."""
         write = PendingWrite(rows, asyncio.get_running_loop().create_future())
         self._pending.append(write)
-        if not self._writing:
-            self._writing = True
-            try:
-                await self._commit_group()
-            except asyncio.CancelledError:
-                write.saved.cancel()  # nobody waits for it any more
-                raise
+        if self._writing:
+            return write.saved
+        self._writing = True
+        return self._write_for_all(write)
+
+    async def _write_for_all(self, write: PendingWrite) -> None:
+        try:
+            await self._commit_group()
+        except asyncio.CancelledError:
+            write.saved.cancel()  # nobody waits for it any more
+            raise
         await write.saved
 
     async def finish(self) -> None:
