@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from pydantic import AliasChoices, AliasPath
@@ -11,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel
+
+from civitas.errors.hints import did_you_mean
 
 __all__ = ["misspelt"]
 
@@ -25,8 +26,7 @@ def misspelt(state: type[BaseModel], inputs: Iterable[str]) -> tuple[str, str] |
     names = list(_names(state))
     for each in inputs:
         if each not in names:
-            near = difflib.get_close_matches(each, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
+            hint = did_you_mean(each, names) or "."
             takes = ", ".join(name for name in names if name != "id") or "no inputs"
             return f"payload.{each}", (
                 f"the state of the flow has no field for this input{hint} It takes: {takes}"

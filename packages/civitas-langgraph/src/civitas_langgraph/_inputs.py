@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Send
 
+from civitas.errors.hints import did_you_mean
 from civitas_langgraph._breakpoints import GoAhead, has_breakpoints, is_at_breakpoint
 from civitas_langgraph._humans import answer_fits, is_waited_for
 
@@ -152,8 +152,7 @@ def read_command(payload: Any, graph: GraphInput, refuse: Refuse) -> Command[Any
         refuse("payload.graph", "a message commands the agent's own graph; leave it out")
     for key in given:
         if key not in _KEYS:
-            near = difflib.get_close_matches(str(key), _KEYS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, _KEYS)
             refuse(f"payload.{key}", f"a command takes {_words()}{hint}")
     if not given:
         refuse("payload", f"a command says at least one of {_words()}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import CONFIG_KEYS
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.frameworks.given import named, taking_message
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def _checked(config: Any, where: str) -> RunnableConfig:
     for key in config:
         if key in CONFIG_KEYS:
             continue
-        near = difflib.get_close_matches(str(key), CONFIG_KEYS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "Your own keys go under 'configurable'."
-        raise ConfigurationError(f"{where}: config takes no {key!r}; {hint} It takes: {_known()}")
+        hint = did_you_mean(key, CONFIG_KEYS) or "; Your own keys go under 'configurable'."
+        raise ConfigurationError(f"{where}: config takes no {key!r}{hint} It takes: {_known()}")
     configurable = config.get("configurable")
     if configurable is not None and not isinstance(configurable, Mapping):
         raise ConfigurationError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,6 +11,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import BaseModel, ValidationError
 
 from civitas.errors import PayloadError
+from civitas.errors.hints import did_you_mean
 from civitas.frameworks import plain
 from civitas.message import to_plain
 
@@ -54,9 +54,8 @@ class GraphInput:
             self._add_user_message(state, refuse)
         for key in state:
             if key not in self._keys:
-                near = difflib.get_close_matches(str(key), self._words(), 1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                refuse(f"payload.{key}", f"the graph has no such input; {hint}{self._accepted()}")
+                hint = did_you_mean(key, self._words()) or ";"
+                refuse(f"payload.{key}", f"the graph has no such input{hint} {self._accepted()}")
         if not state:
             refuse("payload", f"it is empty; {self._accepted()}")
         if self._coerces and "messages" in state:
@@ -79,18 +78,16 @@ class GraphInput:
             refuse(where, f"a dict is needed, got {type(values).__name__}; {self._has()}")
         for key in values:
             if key not in self._state:
-                near = difflib.get_close_matches(str(key), self._state, 1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                refuse(f"{where}.{key}", f"the state has no such key; {hint}{self._has()}")
+                hint = did_you_mean(key, self._state) or ";"
+                refuse(f"{where}.{key}", f"the state has no such key{hint} {self._has()}")
         return values
 
     def node(self, name: Any, where: str, refuse: Refuse) -> None:
         """`refuse` what is not the name of a node."""
         if name not in self.nodes:
-            near = difflib.get_close_matches(str(name), self.nodes, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(name, self.nodes) or ";"
             has = ", ".join(map(repr, self.nodes))
-            refuse(where, f"there is no node {name!r}; {hint}the graph has {has}")
+            refuse(where, f"there is no node {name!r}{hint} the graph has {has}")
 
     def anew(self, state: Any) -> Any:
         """The same input for a thread whose messages it replaces, where the graph's messages can be replaced."""

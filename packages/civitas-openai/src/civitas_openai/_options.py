@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from agents.memory import Session
 from agents.run_error_handlers import RunErrorHandlers
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.frameworks.given import named
 
 __all__ = [
@@ -93,11 +93,9 @@ def read_error_handlers(given: Any, where: str) -> Any:
     for key in found:
         if key not in RunErrorHandlers.__annotations__:
             words = list(RunErrorHandlers.__annotations__)
-            near = difflib.get_close_matches(str(key), words, 1)
+            hint = did_you_mean(key, words) or "."
             raise ConfigurationError(
-                f"{where}: error_handlers has no {key!r}"
-                + (f"; did you mean {near[0]!r}? " if near else ". ")
-                + f"It has: {', '.join(words)}"
+                f"{where}: error_handlers has no {key!r}{hint} It has: {', '.join(words)}"
             )
     return {key: named(value, f"error_handlers[{key!r}]", where) for key, value in found.items()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from civitas.budgets.amounts import NO_LIMIT, Amounts
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.message.envelope import shown
 
 __all__ = ["RUN", "Budget", "Claim", "Per", "check_exceeded", "read_more"]
@@ -99,8 +99,7 @@ class Budget:
             )
         for key in given:
             if key not in _KEYS:
-                near = difflib.get_close_matches(str(key), _KEYS, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else "."
+                hint = did_you_mean(key, _KEYS) or "."
                 raise ConfigurationError(
                     f"{who}budget has no {key!r}{hint} It takes {', '.join(_KEYS)}"
                 )

@@ -21,10 +21,10 @@ from civitas.cli.replicas import make_room
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
-from civitas.topology.problems import did_you_mean
 from civitas.topology.processes import process_of
 from civitas.topology.state_folder import open_state_folder, state_folder
 

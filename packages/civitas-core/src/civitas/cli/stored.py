@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from civitas.cli.failures import Refused
 from civitas.control import holder, state_folder
 from civitas.errors import StateStoreError
+from civitas.errors.hints import did_you_mean
 from civitas.frameworks.conversations import CONVERSATION, forget, last_use
 from civitas.frameworks.transcripts import as_text, messages_of, open_questions
 from civitas.plugins import PluginManager
@@ -187,10 +187,8 @@ class Stored:
             return ""
         keys = [*await self.keys("", internal=True), *await self.keys("", internal=False)]
         keys = sorted(set(keys))
-        near = difflib.get_close_matches(key, keys, 1)
-        if near:
-            return f"; did you mean {near[0]!r}?"
-        return f"; there are: {few(keys)}" if keys else "; nothing is saved at all"
+        there = f"; there are: {few(keys)}" if keys else "; nothing is saved at all"
+        return did_you_mean(key, keys) or there
 
 
 @asynccontextmanager

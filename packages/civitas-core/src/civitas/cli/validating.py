@@ -13,13 +13,13 @@ from typing import Any
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
 from civitas.cli.trees import kind_of
+from civitas.errors.hints import did_you_mean
 from civitas.launch import ProcessOptions
 from civitas.plugins import PluginManager
 from civitas.topology import Topology, load, processes_of, runtime_options
 from civitas.topology.building import Builder
 from civitas.topology.grammar import AgentEntry
 from civitas.topology.limits import refuse_nothing
-from civitas.topology.problems import did_you_mean
 
 __all__ = ["validate_process", "validate_topology"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.process import Delivery, OnAmbiguous, RestartType
 from civitas.process.ambiguous import CallProbe, check_probes
 from civitas.process.on_change import OnChange
@@ -111,11 +111,10 @@ def _instead_of(word: str, kind: type) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY
     ]
     words = [*own, *FrameworkKeywords.__annotations__]
-    near = difflib.get_close_matches(word, [*words, *OF_A_POOL], 1)
-    hint = f"; did you mean {near[0]!r}? " if near else ". "
+    hint = did_you_mean(word, [*words, *OF_A_POOL]) or "."
     if word in OF_A_POOL:
-        hint = "; that is of a pool, so add per_conversation=True. "
-    return f"{hint}It takes: {', '.join(words)}"
+        hint = "; that is of a pool, so add per_conversation=True."
+    return f"{hint} It takes: {', '.join(words)}"
 
 
 def read_transient(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import inspect
 import logging
 import time
 from collections.abc import Callable
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.events import EVENT_TYPES, Event, EventType
 
 __all__ = ["Callback", "Events"]
@@ -41,8 +41,7 @@ class Events:
         given: object = type
         callbacks = self.callbacks.get(type) if isinstance(given, str) else None
         if callbacks is None:
-            near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(type, EVENT_TYPES)
             raise ConfigurationError(
                 f"event types must be {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from enum import StrEnum
 from typing import TypeVar
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.message.envelope import shown
 
 __all__ = ["choose"]
@@ -23,8 +23,7 @@ def choose(kind: type[_Word], value: object, what: str) -> _Word:
         for member in kind:
             if value.casefold() in (member.value.casefold(), member.name.casefold()):
                 return member
-        near = difflib.get_close_matches(value.lower(), [word.lower() for word in words], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(value, words)
     else:
         hint = ""
     raise ConfigurationError(f"{what} must be one of {', '.join(words)}; got {shown(value)}{hint}")

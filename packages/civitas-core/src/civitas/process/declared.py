@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.process.keywords import keywords_of
 
 __all__ = ["check_callbacks", "refuses_unknown_keywords"]
@@ -98,9 +98,7 @@ def _unknown(
     who = f"{kind.__name__}({name!r})" if isinstance(name, str) else kind.__name__
     first, *others = keywords_of(kind).names
     words = others if first == "name" else [first, *others]
-    near = difflib.get_close_matches(word, words, 1)
-    near = near or [each for each in words if each.startswith(word)]
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    hint = did_you_mean(word, words) or "."
     if word in _IN_TOPOLOGIES:
         hint = ", which is a key of topologies."
     return ConfigurationError(f"{who} takes no {word!r}{hint} It takes: {', '.join(words)}")

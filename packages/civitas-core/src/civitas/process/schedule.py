@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.message import encode
 from civitas.message.envelope import shown
 from civitas.process.choosing import choose
@@ -213,11 +214,9 @@ def check_timezone(value: object, what: str) -> str:
 
 
 def _near(value: object) -> str:
-    import difflib
     import zoneinfo
 
-    near = difflib.get_close_matches(str(value), zoneinfo.available_timezones(), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(value, sorted(zoneinfo.available_timezones()))
 
 
 @lru_cache(64)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from civitas.cluster import RemoteChild
 from civitas.cluster.remote_pool import RemotePool
 from civitas.errors import ConfigurationError, SupervisionError
+from civitas.errors.hints import did_you_mean
 from civitas.node import Node
 from civitas.node.administration import administering, agents_below
 from civitas.process import Cell, ChildKind, Status
@@ -111,8 +111,7 @@ class Administration:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> SupervisionError:
-        near = difflib.get_close_matches(name, [*self._node.owners, *self._node.supervisors], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, [*self._node.owners, *self._node.supervisors])
         return SupervisionError("not_found", f"there is no agent or supervisor {name!r}{hint}")
 
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
@@ -142,8 +141,7 @@ class Administration:
         check_is_name(name, "the supervisor")
         parent = self._node.supervisors.get(name)
         if parent is None:
-            near = difflib.get_close_matches(name, self._node.supervisors, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, self._node.supervisors)
             if not self._node.supervisors:
                 hint = ": the runtime is not running. Use it inside `async with Runtime(...)`"
             raise SupervisionError("not_found", f"there is no supervisor {name!r}{hint}")

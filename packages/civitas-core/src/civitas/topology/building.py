@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError, PluginError, StartFailed
+from civitas.errors.hints import nearest
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, ChildKind, Delivery, RestartType
 from civitas.process.declared import check_callbacks
@@ -31,7 +32,7 @@ from civitas.topology.late import MadeLate
 from civitas.topology.limits import beyond, missing_places, not_installed
 from civitas.topology.links import Links
 from civitas.topology.positions import Path
-from civitas.topology.problems import Problem, named_in, nearest, topology_error, unknown_word
+from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
 from civitas.topology.servers import mcp_of, mcp_problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from civitas.errors.hints import nearest
 from civitas.process import Delivery, OnAmbiguous
 from civitas.process.on_change import OnChange
 from civitas.topology.grammar import (
@@ -12,7 +13,7 @@ from civitas.topology.grammar import (
     Topology,
 )
 from civitas.topology.positions import Path
-from civitas.topology.problems import Problem, nearest
+from civitas.topology.problems import Problem
 
 __all__ = ["check"]
 

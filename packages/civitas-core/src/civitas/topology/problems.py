@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from civitas.errors import TopologyError
+from civitas.errors.hints import did_you_mean
 
-__all__ = ["Problem", "did_you_mean", "named_in", "nearest", "topology_error", "unknown_word"]
+__all__ = ["Problem", "named_in", "topology_error", "unknown_word"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,6 @@ def topology_error(problems: Iterable[Problem], file: str | None) -> TopologyErr
         where = f"{file}:{other.line}: " if file and other.line else ""
         text += f"\n{where}{other.text}"
     return TopologyError(text, file=file, line=first.line)
-
-
-def did_you_mean(word: object, words: Iterable[str]) -> str:
-    """`; did you mean 'near'?`, or nothing if no word is near."""
-    near = nearest(word, words)
-    return f"; did you mean {near!r}?" if near else ""
-
-
-def nearest(word: object, words: Iterable[object]) -> str:
-    """The one of `words` that is nearest to `word`, or nothing if none is near."""
-    known = {str(each).lower(): str(each) for each in words}
-    sought = str(word).lower()
-    near = difflib.get_close_matches(sought, list(known), 1)
-    if not near and len(sought) > 2:
-        near = [each for each in known if each.startswith(sought)]  # `drain` for `drain_timeout`
-    return known[near[0]] if near else ""
 
 
 def unknown_word(what: str, word: object, words: Iterable[str], where: str = "") -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from civitas.topology.problems import did_you_mean
+from civitas.errors.hints import did_you_mean
 
 __all__ = ["Unresolved", "add_to_path", "resolve"]
 

@@ -8,8 +8,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from civitas.errors import TopologyError
+from civitas.errors.hints import did_you_mean
 from civitas.topology.positions import Path, Position
-from civitas.topology.problems import Problem, did_you_mean
+from civitas.topology.problems import Problem
 from civitas.topology.variables import BadVariable, Variables
 
 __all__ = ["Source", "read", "show", "spell"]

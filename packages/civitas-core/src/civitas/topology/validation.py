@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic import Field as Key
 from pydantic_core import ErrorDetails
 
+from civitas.errors.hints import nearest
 from civitas.topology import grammar, values
 from civitas.topology.entries import OpenEntry, TopologyEntry
 from civitas.topology.grammar import Topology
 from civitas.topology.positions import Path
-from civitas.topology.problems import Problem, nearest, topology_error, unknown_word
+from civitas.topology.problems import Problem, topology_error, unknown_word
 from civitas.topology.source import Source, show
 from civitas.topology.values import Duration
 

@@ -6,10 +6,10 @@ hook `civitas_transports` offers, ZMQ and NATS among them, and a `Transport` wha
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 from civitas.transport.carrier import (
     Access,
     Carrier,
@@ -43,8 +43,7 @@ def unknown_transport(name: object, known: Iterable[str]) -> str:
     known = sorted(known)
     if name in known:
         return ""
-    near = difflib.get_close_matches(str(name), known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    hint = did_you_mean(name, known) or "."
     return f"there is no transport {name!r}{hint} There are: {', '.join(known)}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 
 __all__ = ["load_context"]
 
@@ -66,8 +66,7 @@ def _folder() -> Path:
 
 def _others(name: str) -> str:
     known = sorted(each.stem for each in _folder().glob("*.json"))
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f" in {_folder()}."
+    hint = did_you_mean(name, known) or f" in {_folder()}."
     return f"{hint} There are: {', '.join(known) or 'none'}"
 
 

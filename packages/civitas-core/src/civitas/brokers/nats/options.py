@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from civitas.brokers.nats.context import load_context
 from civitas.errors import ConfigurationError
+from civitas.errors.hints import did_you_mean
 
 __all__ = ["OPTIONS", "NatsOptions", "option_problems"]
 
@@ -208,16 +208,11 @@ def _tls(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     for key, value in tls.items():
         if key not in _TLS:
-            yield "tls", f"nats: tls takes {', '.join(_TLS)}; got {key!r}{_near(key)}"
+            yield "tls", f"nats: tls takes {', '.join(_TLS)}; got {key!r}{did_you_mean(key, _TLS)}"
         elif not isinstance(value, str) or not value:
             yield "tls", f"nats: tls: {key!r} must be a file; got {value!r}"
     if "key" in tls and "cert" not in tls:
         yield "tls", "nats: tls: 'key' needs 'cert' beside it"
-
-
-def _near(key: object) -> str:
-    near = difflib.get_close_matches(str(key), _TLS, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _is_server(url: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+
+from civitas.errors.hints import did_you_mean
 
 __all__ = ["STREAM_KEYS", "StreamLimits", "limit_problems"]
 
@@ -75,9 +76,7 @@ def limit_problems(given: object) -> Iterator[str]:
         return
     for key in given:
         if key not in STREAM_KEYS:
-            near = difflib.get_close_matches(str(key), STREAM_KEYS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield f"stream takes {', '.join(STREAM_KEYS)}; got {key!r}{hint}"
+            yield f"stream takes {', '.join(STREAM_KEYS)}; got {key!r}{did_you_mean(key, STREAM_KEYS)}"
     if (storage := given.get("storage", "file")) not in ("file", "memory"):
         yield f"stream: 'storage' must be file or memory; got {storage!r}"
     replicas = given.get("replicas", 1)
