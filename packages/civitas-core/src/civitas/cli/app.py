@@ -14,14 +14,14 @@ from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
-from civitas.cli.near import NearCommands, NearTopology
+from civitas.cli.optional_topology import GroupedCommands, OptionalTopology
 from civitas.cli.options import HERE, Json, Settings, TopologyFile, Verbose, changes_of, examples
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="civitas",
-    cls=NearCommands,
+    cls=GroupedCommands,
     help="Your agents stay up: create, check and run systems of supervised agents.",
     epilog=examples("civitas demo", "civitas init hello", "civitas run hello/topology.yaml"),
     no_args_is_help=True,
@@ -221,7 +221,7 @@ RunName = Annotated[
 
 
 @app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         """civitas ask topology.yaml counter '{"by": 2}'""",
         """civitas ask topology.yaml writer '{"input": "a haiku"}' --timeout 120""",
@@ -257,7 +257,7 @@ def ask(
 
 
 @app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         """civitas send topology.yaml counter '{"by": 2}'""",
         "civitas send topology.yaml clock null --type tick",
@@ -285,7 +285,7 @@ def send(
     send_to_agent(topology, question, verbose=verbose)
 
 
-@app.command(cls=NearTopology, epilog=examples("civitas scale topology.yaml support 5"))
+@app.command(cls=OptionalTopology, epilog=examples("civitas scale topology.yaml support 5"))
 def scale(
     topology: TopologyFile = HERE,
     *,

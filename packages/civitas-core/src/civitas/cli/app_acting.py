@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.near import NearTopology
+from civitas.cli.optional_topology import OptionalTopology
 from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 
 __all__ = ["add_to"]
@@ -21,7 +21,8 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     for command in (restart, stop, start, pause, resume):
         app.command(
-            cls=NearTopology, epilog=examples(f"civitas {command.__name__} topology.yaml writer")
+            cls=OptionalTopology,
+            epilog=examples(f"civitas {command.__name__} topology.yaml writer"),
         )(command)
 
 

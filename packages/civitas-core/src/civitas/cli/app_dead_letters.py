@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.near import NearTopology
+from civitas.cli.optional_topology import OptionalTopology
 from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 from civitas.events import DeadLetterReason
 
@@ -69,7 +69,7 @@ def list_(
 
 
 @dead_letters_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas dead-letters show topology.yaml 17",
         "civitas dead-letters show topology.yaml 17 --payload --json",
@@ -90,7 +90,7 @@ def show(
 
 
 @dead_letters_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas dead-letters replay topology.yaml 17 18",
         "civitas dead-letters replay topology.yaml --all --agent writer",
@@ -115,7 +115,7 @@ def replay(
 
 
 @dead_letters_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas dead-letters drop topology.yaml 17",
         "civitas dead-letters drop topology.yaml --all --reason expired --yes",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.near import NearTopology
+from civitas.cli.optional_topology import OptionalTopology
 from civitas.cli.options import HERE, Json, TopologyFile, Verbose, examples
 from civitas.cli.top.choosing import Choice, Doing, Order
 
@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
         )
     )(tree)
     app.command(
-        cls=NearTopology,
+        cls=OptionalTopology,
         epilog=examples(
             "civitas inspect topology.yaml writer",
             "civitas inspect writer    (of topology.yaml in this folder)",

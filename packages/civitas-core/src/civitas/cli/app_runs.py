@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.near import NearTopology
+from civitas.cli.optional_topology import OptionalTopology
 from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 from civitas.runs.info import RunStatus
 
@@ -60,7 +60,7 @@ def list_(
 
 
 @runs_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas runs show topology.yaml order-17",
         "civitas runs show topology.yaml order-17 --json",
@@ -75,7 +75,9 @@ def show(
     show_run(topology, run, as_json=json)
 
 
-@runs_app.command(cls=NearTopology, epilog=examples("civitas runs cancel topology.yaml order-17"))
+@runs_app.command(
+    cls=OptionalTopology, epilog=examples("civitas runs cancel topology.yaml order-17")
+)
 def cancel(topology: TopologyFile = HERE, *, run: Run, verbose: Verbose = False) -> None:
     """End a run without an answer.
 
@@ -87,7 +89,7 @@ def cancel(topology: TopologyFile = HERE, *, run: Run, verbose: Verbose = False)
 
 
 @runs_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas runs result topology.yaml order-17",
         "civitas runs result topology.yaml order-17 --timeout 600",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.near import NearTopology
+from civitas.cli.optional_topology import OptionalTopology
 from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 
 __all__ = ["state_app"]
@@ -57,7 +57,7 @@ def list_(
 
 
 @state_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas state show topology.yaml counter",
         "civitas state show topology.yaml --prefix support/",
@@ -81,7 +81,7 @@ def show(
 
 
 @state_app.command(
-    cls=NearTopology,
+    cls=OptionalTopology,
     epilog=examples(
         "civitas state clear topology.yaml counter",
         "civitas state clear topology.yaml --prefix support/ --yes",

@@ -54,13 +54,13 @@ class MembersAtRest:
         return await self._did("drain") or self._letters.is_sending()
 
     async def rest(self) -> bool:
-        """See `Others.rest`."""
+        """See `OtherProcesses.rest`."""
         for child in self._children.values():
             child.rests()
         return await self._did("rest") or any(len(each.outbox) for each in passing(self._letters))
 
     async def interrupt(self) -> None:
-        """See `Others.interrupt`."""
+        """See `OtherProcesses.interrupt`."""
         with suppress(TimeoutError):  # its event loop is blocked: it ends with its process
             async with asyncio.timeout(_PATIENCE):
                 await self._did("interrupt")

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 
 from civitas.node.node import Node
-from civitas.node.others import Others
+from civitas.node.other_processes import OtherProcesses
 from civitas.process import Cell, Delivery
 from civitas.supervision import ConversationPoolProcess
 
@@ -27,7 +27,7 @@ class Resting:
         others: Those that are brought to rest with it; None for a node that decides nothing for others.
     """
 
-    def __init__(self, node: Node, others: Others | None) -> None:
+    def __init__(self, node: Node, others: OtherProcesses | None) -> None:
         self._node = node
         self._others = others
         self._stopping: list[asyncio.Task[None]] = []

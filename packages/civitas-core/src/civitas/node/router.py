@@ -21,7 +21,7 @@ from civitas.node.last_words import LastWords
 from civitas.node.next_program import Alone, NextProgram
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
-from civitas.node.others import Others
+from civitas.node.other_processes import OtherProcesses
 from civitas.node.outside import Outside
 from civitas.node.registry import Recipient, Registry
 from civitas.node.requests import Requests, check_keeps_runs, keeps_runs
@@ -66,7 +66,9 @@ class Router:
         self.stops = False
         """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
         self._outside = Outside(self)
-        self.others: Others | None = None  # the other OS processes of the system, at its root
+        self.others: OtherProcesses | None = (
+            None  # the other OS processes of the system, at its root
+        )
         self._observe = Observer(tracing)
         self.streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry, tracing)

@@ -9,7 +9,7 @@ from typing import Any
 
 from civitas.errors import StateStoreError
 from civitas.message import Message, dumps, loads
-from civitas.runs.listing import listed
+from civitas.runs.listing_store import with_listing
 from civitas.runs.records import ACCEPTED, ENDED, NAMED, AcceptedRun, EndedRun, KeptBytes, order_in
 from civitas.state import StateStore
 from civitas.state.in_order import is_piece, read_many, write_in_order
@@ -37,7 +37,7 @@ class Ledger:
     """
 
     def __init__(self, store: StateStore) -> None:
-        self._store: Any = listed(store)
+        self._store: Any = with_listing(store)
 
     @property
     def guards_names(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from civitas.message import Message, dumps, loads
-from civitas.runs.listing import listed
+from civitas.runs.listing_store import with_listing
 from civitas.runs.programs import Programs
 from civitas.state import StateStore
 from civitas.state.in_order import read_many
@@ -95,7 +95,7 @@ class KeptTimers:
 
     def __init__(self, root: TimerRoot, store: StateStore, programs: Programs) -> None:
         self._root = root
-        self._store: Any = listed(store)
+        self._store: Any = with_listing(store)
         self._programs = programs
         self._timers: dict[str, KeptTimer] = {}
         self._sent: OrderedDict[str, None] = OrderedDict()

@@ -1,4 +1,4 @@
-"""`Listed`: a state store that cannot list its keys, with a list of those of runs."""
+"""`ListingStore`: a state store that cannot list its keys, with a list of those of runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from civitas.state import StateStore
 
-__all__ = ["Listed", "listed"]
+__all__ = ["ListingStore", "with_listing"]
 
 _LIST = "civitas:runs"
 """Key of the list."""
 
 
-class Listed:
+class ListingStore:
     """A store with three methods, which also lists the keys of runs: it keeps a list of them under a key of its own.
 
     The list is written behind what it names, and once for all who wait for that; what goes is taken out of it before.
@@ -72,6 +72,6 @@ class Listed:
                 self._written = written
 
 
-def listed(store: StateStore) -> Any:
+def with_listing(store: StateStore) -> Any:
     """`store`, if it lists its keys; otherwise with a list of those of runs."""
-    return store if callable(getattr(store, "keys", None)) else Listed(store)
+    return store if callable(getattr(store, "keys", None)) else ListingStore(store)

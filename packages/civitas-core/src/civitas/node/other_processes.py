@@ -1,13 +1,13 @@
-"""`Others`: the other OS processes of a system, for its root."""
+"""`OtherProcesses`: the other OS processes of a system, for its root."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Others"]
+__all__ = ["OtherProcesses"]
 
 
-class Others(Protocol):
+class OtherProcesses(Protocol):
     """The other OS processes of a system, when another version of the program takes over."""
 
     async def prepare(self) -> None:

@@ -9,10 +9,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from civitas.cli.options import HERE
 
-__all__ = ["NearCommands", "NearTopology"]
+__all__ = ["GroupedCommands", "OptionalTopology"]
 
 
-class NearCommands(TyperGroup):
+class GroupedCommands(TyperGroup):
     """Commands, some of them in groups: whoever leaves the group out is told which it is."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -29,7 +29,7 @@ class NearCommands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class NearTopology(TyperCommand):
+class OptionalTopology(TyperCommand):
     """A command whose first argument, of several, is a topology."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
