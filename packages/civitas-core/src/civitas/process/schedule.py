@@ -10,12 +10,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Self
 
+from civitas.duration import seconds_of
 from civitas.errors import ConfigurationError
 from civitas.errors.hints import did_you_mean
 from civitas.message import encode
 from civitas.message.envelope import shown
 from civitas.process.choosing import choose
-from civitas.process.duration import seconds_of
 
 __all__ = ["MOST_MISSED", "Missed", "Schedule", "check_cron", "check_timezone", "zone_of"]
 

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from civitas.budgets import Budget, Per, Prices
+from civitas.duration import DURATION, seconds_of
 from civitas.errors import ConfigurationError
 from civitas.errors.hints import did_you_mean
 from civitas.message import Serializer
 from civitas.process import Delivery, OnAmbiguous, RestartType
-from civitas.process.duration import DURATION, seconds_of
 from civitas.process.options import check_name
 from civitas.process.schedule import Missed, check_cron, check_timezone
 from civitas.supervision import BackoffPolicy, RestartStrategy

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
+from civitas.duration import seconds_of
 from civitas.errors.hints import did_you_mean
 
 __all__ = ["STREAM_KEYS", "StreamLimits", "limit_problems"]
@@ -20,11 +22,11 @@ STREAM_KEYS: Mapping[str, str] = {
 }
 """The keys of `stream`, and what each is for."""
 
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES = {"": 1, "B": 1}
 for _n, _letter in enumerate("KMGT", 1):
     _BYTES |= {f"{_letter}iB": 1024**_n, f"{_letter}B": 1000**_n}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_age = partial(seconds_of, below=100 * 365 * 86400)
 _NANO = 10**9
 
 
@@ -53,7 +55,7 @@ class StreamLimits:
         return cls(
             given.get("storage", "file"),
             given.get("replicas", 1),
-            None if age is None else _seconds(age),
+            None if age is None else _age(age),
             None if size is None else _bytes(size),
             given.get("sync", "default"),
         )
@@ -82,7 +84,7 @@ def limit_problems(given: object) -> Iterator[str]:
     replicas = given.get("replicas", 1)
     if isinstance(replicas, bool) or not isinstance(replicas, int) or not 1 <= replicas <= 5:
         yield f"stream: 'replicas' must be a whole number from 1 to 5; got {replicas!r}"
-    if "max_age" in given and not 1 <= (_seconds(given["max_age"]) or 0) < 100 * 365 * 86400:
+    if "max_age" in given and not (_age(given["max_age"]) or 0) >= 1:
         got = given["max_age"]
         yield f"stream: 'max_age' must be a time of at least 1 s, such as 7d, 12h or 90 (seconds); got {got!r}"
     if "max_bytes" in given and not 1 <= (_bytes(given["max_bytes"]) or 0) < 2**63:
@@ -94,19 +96,10 @@ def limit_problems(given: object) -> Iterator[str]:
         yield f"stream: 'sync' must be default or async; got {sync!r}{hint if sync == 'always' else ''}"
 
 
-def _seconds(value: object) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
-    if found is None or (found[2] or "s") not in _SECONDS:
-        return None
-    return float(found[1]) * _SECONDS[found[2] or "s"]
-
-
 def _bytes(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if found is None or found[2] not in _BYTES:
         return None
     return int(float(found[1]) * _BYTES[found[2]])
