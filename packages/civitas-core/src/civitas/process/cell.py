@@ -346,13 +346,15 @@ class Cell:
         incarnation, task = self._incarnation, self._task
         if incarnation is not None and task is not None:
             incarnation.now.abandon(message, task)
+        if isinstance(self.entry, TakesUnread):
+            self.entry.withdraw_unread(message, reader_left)
 
     def refused(self, message: Message) -> None:
         """Whoever asked knows already that there is no answer: if `message` still waits, nobody handles it."""
         if self.mailbox.withdraw(message):
             self._deliveries.refused(message)
         elif isinstance(self.entry, TakesUnread):
-            self.entry.refused(message)
+            self.entry.withdraw_unread(message, None)
 
     @property
     def alive(self) -> bool:

@@ -67,5 +67,11 @@ class Entry(Protocol):
 class TakesUnread(Protocol):
     """An entry whose messages are kept elsewhere until the agent has room for them."""
 
-    def refused(self, message: Message) -> None:
-        """Whoever asked knows that there is no answer: if `message` has not been read yet, nobody handles it."""
+    def withdraw_unread(self, message: Message, reader_left: bool | None) -> None:
+        """Whoever asked does not wait any more, and perhaps `message` has not been read yet.
+
+        Args:
+            message: It.
+            reader_left: Whether it becomes a dead letter when it is read; otherwise its agent decides. None: nobody
+                handles it, and it is no dead letter, as whoever asked knows why.
+        """

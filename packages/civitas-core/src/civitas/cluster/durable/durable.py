@@ -246,12 +246,12 @@ class Durable:
         if reader is not None:
             reader.withdraw(message_id, reader_left)
 
-    def refused(self, address: str, message: Message) -> None:
-        """Whoever asked an agent of this node knows that there is no answer; see `Putting.refused`."""
+    def withdraw_unread(self, address: str, message: Message, reader_left: bool | None) -> None:
+        """Whoever asked an agent of this node does not wait any more; see `Putting.withdraw_unread`."""
         if message.id not in self.receivers.foreign:
             for reader in self._readers.values():
                 if reader.address == address:
-                    reader.withdraw(message.id, None)
+                    reader.withdraw(message.id, reader_left)
 
     @property
     def idle(self) -> bool:

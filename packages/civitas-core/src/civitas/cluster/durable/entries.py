@@ -21,8 +21,8 @@ class Putting(Protocol):
     ) -> Awaitable[None]:
         """Put; what to wait for until the broker has it, see `Lanes.put`."""
 
-    def refused(self, address: str, message: Message) -> None:
-        """Whoever asked knows that there is no answer: if it is still in its mailbox, nobody handles it."""
+    def withdraw_unread(self, address: str, message: Message, reader_left: bool | None) -> None:
+        """Whoever asked does not wait any more, and perhaps the message is still in its mailbox; see `TakesUnread`."""
 
 
 class Beside(Entry, Protocol):
@@ -90,9 +90,9 @@ class KeptEntry:
         self._first = None
         await self._putting.put(self.address, self._key, message, timeout, self._size)
 
-    def refused(self, message: Message) -> None:
-        """Whoever asked knows that there is no answer; see `TakesUnread`."""
-        self._putting.refused(self.address, message)
+    def withdraw_unread(self, message: Message, reader_left: bool | None) -> None:
+        """Whoever asked does not wait any more; see `TakesUnread.withdraw_unread`."""
+        self._putting.withdraw_unread(self.address, message, reader_left)
 
     def push(self, message: Message) -> None:
         """Tell the agent something of the system itself; see `Entry.push`."""
