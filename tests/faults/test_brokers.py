@@ -43,7 +43,7 @@ def test_a_server_that_is_killed_and_started_with_its_store_again_and_again_lose
     server = three.machines["server"]
     running = serve_kept(server)
     config = over_nats(tmp_path / "ledger", server)
-    load = Burning(three.machines["here"], config, 20)
+    load = Burning(three.machines["here"], config, 17)
     three.machines["there"].civitas("--process", "far", topology=config)
     load.burns()
     for _ in range(5):
@@ -65,7 +65,7 @@ def test_another_server_of_the_cluster_takes_over_when_the_one_that_leads_is_kil
     config = over_nats(
         tmp_path / "ledger", *servers, stream={"replicas": 3}, runtime={"node_timeout": 15}
     )
-    load = Burning(here, config, 25)
+    load = Burning(here, config, 20)
     cluster.machines["there"].civitas("--process", "far", topology=config)
     load.burns()
     time.sleep(2)
