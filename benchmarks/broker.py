@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bare import asker
 from benchmarks.harness import (
     PAYLOAD,
     Benchmark,
@@ -173,6 +174,11 @@ def _asks(
     }
 
 
+async def _bare() -> float:
+    async with _server() as server, asker(server.url.removeprefix("nats://")) as bare:
+        return await _at_once(lambda: bare.ask(PAYLOAD))
+
+
 # Messages that the server keeps.
 
 
@@ -264,7 +270,12 @@ async def _start(_: Any) -> float:
 
 
 ASK = Benchmark("ask over NATS, one at a time", "µs", _asks(_one_at_a_time), at_most(1.3))
-ASKS = Benchmark("asks over NATS, 64 at once", "/s", _asks(_at_once), at_least(2.0))
+ASKS = Benchmark(
+    "asks over NATS, 64 at once",
+    "/s",
+    {**_asks(_at_once), "a bare program": in_loop(_bare)},
+    at_least(2.0),
+)
 STORED = Benchmark(
     "sends that a NATS server keeps, 256 in flight, with nobody who reads",
     "/s",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import broker
+from benchmarks.bare import asker
 from benchmarks.harness import PAYLOAD
 from benchmarks.report import environment
 from civitas import Runtime
@@ -74,6 +75,9 @@ async def _raw(count: int, rounds: int) -> None:
             ask = lambda: client.request("echo", broker._RAW, 60)  # noqa: E731
             await _measure("nats-py: request, alone", _many(ask, 1, count // 8), count // 8, rounds)
             await _measure("nats-py: request, 64 at once", _many(ask, 64, count), count, rounds)
+        async with asker(server.url.removeprefix("nats://")) as bare:
+            ask = lambda: bare.ask(PAYLOAD)  # noqa: E731
+            await _measure("a bare program: ask, 64 at once", _many(ask, 64, count), count, rounds)
         jetstream = await broker._stream(client)
 
         async def store() -> None:
