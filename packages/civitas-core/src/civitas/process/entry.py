@@ -73,5 +73,5 @@ class TakesUnread(Protocol):
         Args:
             message: It.
             reader_left: Whether it becomes a dead letter when it is read; otherwise its agent decides. None: nobody
-                handles it, and it is no dead letter, as whoever asked knows why.
+                handles it, and it does not become a dead letter, as whoever asked knows why.
         """
