@@ -66,6 +66,9 @@ class Nodes:
             for name, what in each.items()
         ]
         options = {"backoff": "none", "max_restarts": 1000, **supervisor}
+        behind = [
+            make(agents[each.process], family, **self._keywords) for each in placed if each.family
+        ]
         if family:
             crew = [each for each in placed if each.family]
             placed = [*(each for each in placed if not each.family)]
@@ -80,7 +83,7 @@ class Nodes:
                 Serializer.MSGPACK,
                 {"root_has": sorted(given or ())},
                 _TOKEN,
-                broker=None if broker is None else broker.at_root(_wanted(here)),
+                broker=None if broker is None else broker.at_root(_wanted([*here, *behind])),
             ),
             **(given or {}),
         )
@@ -146,7 +149,7 @@ class Nodes:
         await asyncio.gather(*self._lives)
 
 
-def _wanted(here: Iterable[AgentProcess | Supervisor]) -> dict[str, Wanted]:
+def _wanted(here: Iterable[object]) -> dict[str, Wanted]:
     """The mailboxes that a topology with these agents asks for."""
     agents = [each for each in here if isinstance(each, AgentProcess)]
     wanted = {each.name: Wanted.of(each._civitas_options) for each in agents}

@@ -340,14 +340,11 @@ class Cell:
         if (late or wanted) and self.mailbox.withdraw(message):
             reason = DeadLetterReason.EXPIRED if late else DeadLetterReason.NO_READER
             self._deliveries.withdrawn(message, reason)
-            return
-        if not wanted:
-            return
-        incarnation, task = self._incarnation, self._task
-        if incarnation is not None and task is not None:
-            incarnation.now.abandon(message, task)
-        if isinstance(self.entry, TakesUnread):
-            self.entry.withdraw_unread(message, reader_left)
+        elif wanted:
+            if self._incarnation is not None and self._task is not None:
+                self._incarnation.now.abandon(message, self._task)
+            if isinstance(self.entry, TakesUnread):
+                self.entry.withdraw_unread(message, reader_left)
 
     def refused(self, message: Message) -> None:
         """Whoever asked knows already that there is no answer: if `message` still waits, nobody handles it."""

@@ -26,6 +26,7 @@ from civitas.message import Message, Serializer, dumps, load_chunks, loads
 from civitas.message.large import Large
 from civitas.node import Chunks, Origin, Registry
 from civitas.process import Cell, Delivery, Entry
+from civitas.process.entry import TakesUnread
 from civitas.process.failures import load_error
 
 __all__ = ["Outgoing", "Senders"]
@@ -159,6 +160,10 @@ class Outgoing:
                 peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
             elif (origin := self._handed_on(message.id)) is not None:
                 origin.withdraw(reader_left)
+            elif isinstance(
+                each.entry, TakesUnread
+            ):  # this node reads that mailbox, and has not yet
+                each.entry.withdraw_unread(message, reader_left)
         elif reader_left and (there := each.outbox.withdraw(message)) is not None:
             self._senders.dead_letter(there, DeadLetterReason.NO_READER)
 
