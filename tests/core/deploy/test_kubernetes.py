@@ -229,3 +229,13 @@ def test_pods_run_as_a_user_without_rights(everything: Path) -> None:
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+@pytest.mark.promise(id="SEM-1629")
+def test_the_nats_server_of_a_cluster_takes_any_password_as_a_text(everything: Path) -> None:
+    environment = container(made(everything)["StatefulSet", "research-team-nats"])["env"]
+    key = {"name": "research-team-env", "key": "NATS_PASSWORD"}
+    assert environment == [
+        {"name": "NATS_PASSWORD_BARE", "valueFrom": {"secretKeyRef": key}},
+        {"name": "NATS_PASSWORD", "value": "'$(NATS_PASSWORD_BARE)'"},
+    ]
