@@ -9,6 +9,7 @@ import pytest
 
 from civitas.cluster.lingering import Lingering
 from civitas.errors import ConfigurationError, NodeDown
+from civitas.message import Message
 from civitas.node.asks import PendingAsks
 from civitas.testing import MemoryNetwork
 
@@ -77,3 +78,54 @@ async def test_a_root_that_leads_again_does_not_take_itself_for_the_next_one() -
     assert not finding.done()
     lingering.begin()
     assert await finding == {"port": 1}
+
+
+class Passes(Starts):
+    """The way to a root that has started, and passes on what is asked there."""
+
+    asked = 1
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.looked = 0
+
+    @property
+    def root_boot(self) -> str:
+        self.looked += 1
+        return "next" if self.looked < 3 else "the one behind it"
+
+    async def request(self, request: Any) -> Any:
+        self.requests.append(request)
+        return {"passing": True, "asked": "m"}
+
+    async def answer_to(self, id: str) -> Message:
+        return Message(recipient="root", payload=id)
+
+
+@pytest.mark.promise(id="SEM-1837")
+async def test_what_the_next_root_passes_on_in_turn_is_not_asked_again() -> None:
+    lingering = Lingering("root", "token", MemoryNetwork().transport)
+    lingering.begin()
+    guest = lingering._guest = Passes()  # type: ignore[assignment]
+    answer = await asyncio.wait_for(lingering.forward({"op": "ask"}), 5)
+    assert isinstance(answer, Message)
+    assert answer.payload == "m"
+    assert guest.requests == [{"op": "ask"}]
+
+
+class Dies(Passes):
+    """The way to a root that is killed with a request in hand."""
+
+    async def request(self, request: Any) -> Any:
+        self.requests.append(request)
+        raise NodeDown("a", "root", "it was killed")
+
+
+@pytest.mark.promise(id="SEM-1837")
+async def test_what_the_next_root_had_in_hand_as_it_was_killed_is_not_repeated() -> None:
+    lingering = Lingering("root", "token", MemoryNetwork().transport)
+    lingering.begin()
+    guest = lingering._guest = Dies()  # type: ignore[assignment]
+    with pytest.raises(NodeDown):
+        await asyncio.wait_for(lingering.forward({"op": "send"}), 5)
+    assert guest.requests == [{"op": "send"}]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from civitas.cluster.guest import Guest, read_answer
-from civitas.errors import CivitasError, ConfigurationError, NodeDown
+from civitas.errors import CivitasError, ConfigurationError, DeliveryError, NodeDown
+from civitas.message import Message
 from civitas.node.asks import PendingAsks
 from civitas.transport.contract import Transport
 
@@ -22,6 +24,22 @@ _PATIENCE = 1.0
 """Seconds for it to answer."""
 _SILENT = 2.5
 """Seconds without a word after which it may be gone: it says so each second if there are no answers yet."""
+_READS = (
+    "tree",
+    "overview",
+    "inspect",
+    "timeline",
+    "runs",
+    "run",
+    "result",
+    "traces",
+    "stored",
+    "stored_keys",
+)
+"""The requests that another root may do again which was lost with them in hand."""
+
+_LOST = "the root that had the request was lost"
+_ADVICE = "A durable agent that has it goes on with it: see `civitas runs` before you ask again"
 
 
 class Lingering:
@@ -110,21 +128,48 @@ class Lingering:
             asks.answer(id, read_answer(*answer))
         guest.cast("fetched", [each[0] for each in found])
 
-    async def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Let the next root do what was asked for here, and return its answer."""
+    async def forward(self, request: Mapping[str, Any]) -> dict[str, Any] | Message:
+        """Let the next root do what was asked for here, once.
+
+        Returns:
+            Its answer; or that of the agent, if another root answers what it has asked.
+
+        Raises:
+            DeliveryError: There is none. It may have been done if the next root was lost meanwhile.
+        """
         await self._leads_no_more.wait()
         self._busy += 1
         try:
-            while True:
-                guest = await self._there()
-                try:
-                    answer: dict[str, Any] = await guest.request(request)
-                    return answer
-                except (NodeDown, ConfigurationError) as error:  # it is gone, or starts
-                    logger.debug("the next root does not take a request: %s", error)
-                    await asyncio.sleep(_LOOK)
+            answer, guest = await self._request(request)
+            asked = answer.get("asked")
+            found = None if asked is None else await self._answer_to(asked, guest.root_boot)
+            if isinstance(found, DeliveryError):
+                raise found
+            return found or answer
         finally:
             await self._finished()
+
+    async def _answer_to(self, id: str, passed_on: str) -> Message | DeliveryError:
+        """The answer to a message that a root has asked and passed on, of the one behind it."""
+        while True:
+            with suppress(NodeDown):
+                guest = await self._there()
+                if guest.root_boot != passed_on:
+                    return await guest.answer_to(id)
+            await asyncio.sleep(_LOOK)
+
+    async def _request(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], Guest]:
+        while True:
+            await self.find()  # one that ends before it takes work has done nothing
+            guest = await self._there()
+            try:
+                return await guest.request(request), guest
+            except (ConfigurationError, NodeDown) as error:
+                if isinstance(error, NodeDown) and request.get("op") not in _READS:
+                    to = str(request.get("to", "the system"))
+                    raise NodeDown(to, "root", _LOST, advice=_ADVICE) from error
+                logger.debug("the next root does not take a request: %s", error)
+                await asyncio.sleep(_LOOK)
 
     async def find_edge(self, *, behind: bool) -> Mapping[str, Any]:
         """Where the root that leads lets callers in, as it told; empty if it is gone, or does not say.

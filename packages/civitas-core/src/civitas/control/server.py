@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +14,11 @@ from typing import Any, Self
 from civitas.control import protocol
 from civitas.control.lock import lives
 from civitas.control.marks import PASS_ON, PASSING
-from civitas.control.operations import Operations, refusal_of
+from civitas.control.operations import Operations, refusal_of, reply_as_plain
 from civitas.control.passing import hand_sockets
-from civitas.errors import ConfigurationError, PayloadError
+from civitas.errors import ConfigurationError, DeliveryError, PayloadError
 from civitas.launch import keep_from_children, let_go
+from civitas.message import Message
 from civitas.node.view import View
 from civitas.node.window import Window
 from civitas.runtime import Runtime
@@ -139,7 +140,7 @@ class ControlServer:
             return {"ok": await self._passed}
         if (forward := self._runtime._node.next_program.forward) is not None:
             # Who stays connected is to be somewhere else when this program ends.
-            return {PASSING: True} if self._is_followed() else await forward(request)
+            return {PASSING: True} if self._is_followed() else await _next_answer(forward(request))
         if self.successor.done():
             return {PASSING: True}
         return await self._operations.answer(request)
@@ -190,6 +191,15 @@ class ControlServer:
                 following.cancel()
                 answering.cancel()
                 await asyncio.gather(following, answering, return_exceptions=True)
+
+
+async def _next_answer(forwarded: Awaitable[dict[str, Any] | Message]) -> dict[str, Any]:
+    """What the program that leads next answers."""
+    try:
+        answer = await forwarded
+    except DeliveryError as error:
+        return refusal_of(error)
+    return {"ok": reply_as_plain(answer)} if isinstance(answer, Message) else answer
 
 
 async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from civitas.message import Message
+
 __all__ = ["Alone", "Forward", "NextProgram"]
 
-Forward = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
-"""Lets it do what somebody asks for here, and returns its answer."""
+Forward = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any] | Message]]
+"""Lets it do what somebody asks for here, and returns its answer, or that of an agent; raises a `DeliveryError`."""
 
 
 class NextProgram(Protocol):
