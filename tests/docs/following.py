@@ -28,11 +28,11 @@ __all__ = ["Shell", "Step", "follow"]
 
 _SET_UP = ("python -m venv", ". .venv/bin/activate", "pip install")
 # What the shell itself says about a job that was killed, and the root of a slow machine about what starts there.
-_ASIDE = re.compile(r"(?m)^(bash: line \d+:|warning: waiting for ).*\n")
+_ASIDE = re.compile(r"(?m)^(bash: line \d+:|warning: (the start is )?waiting for ).*\n")
 _DONE = re.compile(r"civitas-shell-done (\d+)\n")
 _TROUBLE = re.compile(r"(?m)^Traceback \(most recent call last\)|\bERROR\b")
 _LOOKS = "civitas runs list"
-_PATIENCE = 10
+_PATIENCE = 40
 
 
 @dataclass(frozen=True)

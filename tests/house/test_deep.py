@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import none
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """
@@ -49,3 +52,15 @@ def test_a_deep_run_is_of_what_has_more_to_look_at(pytester, monkeypatch, deep, 
     names = [line for line in result.outlines if "::" in line]
     assert len(names) == len(picked)
     assert all(any(word in name for name in names) for word in picked)
+
+
+def test_a_collector_that_freezes_what_it_has_looked_at_does_not_stop_hypothesis():
+    def freeze(phase, info):
+        gc.freeze()
+
+    gc.callbacks.append(freeze)
+    try:
+        settings(derandomize=True, max_examples=1, database=None)(given(none())(lambda _: None))()
+    finally:
+        gc.callbacks.remove(freeze)
+        gc.unfreeze()
