@@ -203,7 +203,7 @@ class _Reading:
         self._take = take
         self._lost = lost
         self._room = 0
-        self._reads = False
+        self._reads = self._closed = False
         self._number = 0
         self._held: dict[int, Letter] = {}
         self._finished: set[int] = set()
@@ -250,9 +250,12 @@ class _Reading:
         if self._reads:
             asyncio.get_running_loop().call_soon(self._remove, letter.place)
 
-    async def finished(self, letter: Letter) -> None:
+    async def finished(self, letter: Letter) -> bool:
         self.finish(letter)
         await asyncio.sleep(0)
+        while letter.place in self._box.letters and not self._closed:
+            await asyncio.sleep(0.01)
+        return not self._closed
 
     def _remove(self, place: int) -> None:
         if not self._mailboxes.killed:
@@ -265,6 +268,7 @@ class _Reading:
             self._box.readers.remove(self)
 
     async def close(self) -> None:
+        self._closed = True
         self.end()
 
 

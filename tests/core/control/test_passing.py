@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from civitas import ConfigurationError, Runtime, Supervisor
+from civitas.cluster.calls import Calls
+from civitas.cluster.guests import Guests
+from civitas.cluster.peers import Peers
+from civitas.cluster.seal import Seal
 from civitas.control import ControlClient, ControlServer
 from civitas.control.client import RemoteError
-from civitas.control.marks import PASS_ON, is_passing, taking_over
+from civitas.control.marks import PASS_ON, PASSING, is_passing, taking_over
 from civitas.control.passing import take_over
+from civitas.testing import MemoryNetwork
 from civitas.topology.state_folder import open_state_folder
 from tests.core.support import Actor, Journal
 
@@ -78,6 +83,27 @@ async def test_whoever_stays_connected_goes_on_with_the_next_version_once_that_i
         assert await client.request("tree") == "of the next one, by way of the old one"
         async with team() as new, ControlServer(new, folder):
             assert (await client.request("tree"))["name"] == "root"
+
+
+@pytest.mark.promise(id="SEM-1819")
+async def test_who_asks_over_the_transport_while_the_lead_passes_is_sent_to_the_next_root(
+    folder: Path,
+) -> None:
+    async with team() as old:
+        guests = Guests("boot", Seal("token"), MemoryNetwork().transport(), Peers(), Calls())
+        old._node.guests = guests  # type: ignore[attr-defined]  # a single process has none
+        async with ControlServer(old, folder) as door:
+            assert guests.answers is not None
+            door.is_asked_to_pass_on()
+            asking = asyncio.create_task(_awaited(guests.answers({"op": "tree"}, print)))
+            await asyncio.sleep(0)
+            assert not asking.done()
+            await guests.pass_on(old._node.asks)
+            assert await asking == {PASSING: True}
+
+
+async def _awaited(answer: Awaitable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return await answer
 
 
 async def test_where_nothing_runs_there_is_nothing_to_take_over(folder: Path) -> None:

@@ -58,7 +58,21 @@ class Mailbox:
         self.reading.renew()
 
     def _take(self, letter: Letter) -> None:
+        self.letter = letter
         self.letters.put_nowait(letter.body)
+
+    async def finishing(self) -> asyncio.Task[bool]:
+        """Somebody waits until the first letter is out, which it cannot be, as something may have been lost."""
+        await self.client.publish("m", b"0")
+        await self.letters.get()
+        self.reading.interrupted()
+        finishing = asyncio.create_task(self.reading.finished(self.letter))
+        await asyncio.sleep(0)
+        return finishing
+
+    async def unfinished(self) -> int:
+        """How many letters the server has."""
+        return int((await self.api("STREAM.INFO.s"))["state"]["messages"])
 
     async def waiting(self) -> int:
         """How many pulls stand at the server."""
@@ -118,3 +132,44 @@ async def test_pulls_of_before_are_not_made_again_when_they_end(mailbox: Mailbox
     await mailbox.client.publish("m", b"0")
     assert await mailbox.letters.get() == b"0"
     assert await mailbox.waiting() == 1
+
+
+@pytest.mark.promise(id="SEM-1818")
+async def test_what_could_not_be_acknowledged_is_out_when_it_has_come_again(
+    mailbox: Mailbox,
+) -> None:
+    await mailbox.open()
+    finishing = await mailbox.finishing()
+    await mailbox.api("CONSUMER.RESET.s.c")
+    assert not finishing.done()
+    assert await mailbox.unfinished() == 1
+    mailbox.reading.renew()
+    assert await asyncio.wait_for(finishing, 5)
+    assert await mailbox.unfinished() == 0
+    assert mailbox.letters.empty()
+
+
+@pytest.mark.promise(id="SEM-1818")
+@pytest.mark.parametrize("more", [True, False])
+async def test_what_the_server_had_heard_of_is_out_when_it_does_not_come_again(
+    mailbox: Mailbox, more: bool
+) -> None:
+    await mailbox.open(expires=5 if more else 0.1)
+    finishing = await mailbox.finishing()
+    await mailbox.client.request(mailbox.letter.handle.decode(), b"+ACK", 5)
+    await mailbox.api("CONSUMER.RESET.s.c")
+    if more:
+        await mailbox.client.publish("m", b"1")
+    assert not finishing.done()
+    mailbox.reading.renew()
+    assert await asyncio.wait_for(finishing, 5)
+
+
+@pytest.mark.promise(id="SEM-1818")
+async def test_what_could_not_be_acknowledged_is_not_out_when_its_reader_ends(
+    mailbox: Mailbox,
+) -> None:
+    await mailbox.open()
+    finishing = await mailbox.finishing()
+    await mailbox.reading.close()
+    assert not await asyncio.wait_for(finishing, 5)

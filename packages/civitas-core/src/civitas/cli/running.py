@@ -161,13 +161,17 @@ class _Program:
         Returns:
             Whether this one has led.
         """
-        led = await self._lead(topology, stands_in=stands_in)
-        if led and not (self._standing_in is not None and await self._standing_in):
-            self._reporter.line("stopped", self._runtime.name, "")
-        return led
+        try:
+            led = await self._lead(topology, stands_in=stands_in)
+            if led and not (self._standing_in is not None and await self._standing_in):
+                self._reporter.line("stopped", self._runtime.name, "")
+            return led
+        finally:
+            self._marks.close()
 
     async def _lead(self, topology: Path, *, stands_in: bool) -> bool:
         runtime, door = self._runtime, ControlServer(self._runtime, self._folder)
+        runtime._life.callers.on_lead = self._mark_passing
         stop = asyncio.create_task(self._signals.first())
         start = asyncio.create_task(self._start(topology))
         ends: list[asyncio.Task[Any]] = [start, stop]
@@ -188,6 +192,7 @@ class _Program:
                 self._reporter.line("again", runtime.name, why)
             with self._lock if self._elects else nullcontext():
                 async with door:
+                    self._marks.close()  # from now on whoever comes finds the socket
                     runtime._node.next_program.yields_to(door.is_asked_to_pass_on)
                     if self._taking is not None:
                         self._taking.end()
@@ -204,7 +209,6 @@ class _Program:
             stop.cancel()
             await runtime.stop()
             await runtime._node.next_program.leave_alone()
-            self._marks.close()
             if self._taking is not None:
                 self._taking.close()
 
@@ -217,7 +221,7 @@ class _Program:
         node.events.emit("deployed", name, how, f"{name} {did}: {what}")
 
     def _mark_passing(self) -> None:
-        """Let those wait who come to this machine in the moment in which no program leads."""
+        """Let those wait who come to this machine while no program leads, or the one that does has no socket yet."""
         if self._elects:
             self._marks.enter_context(passing_on(self._folder))
 

@@ -76,6 +76,8 @@ class Guests:
         """Where callers are let in, for a program that waits to lead, or has led."""
         self.started = False
         """Whether the system takes work; whoever runs it by a program of its own lets no guests ask anything."""
+        self.passes = asyncio.Event()
+        """Set when those that ask are to ask the next root, which may lead then."""
         self._boot = boot
         self._seal = seal
         self._transport = transport
@@ -144,6 +146,7 @@ class Guests:
         """Tell those that wait to ask the next root for their answers."""
         for id in self._waiting & {*asks.ids}:
             asks.answer(id, PassedOn(id))
+        self.passes.set()
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
@@ -167,6 +170,7 @@ class Guests:
     async def close(self) -> None:
         """Let nobody in any more, and tell those that are there that the system stops."""
         self.answers, self.started = None, False
+        self.passes.clear()
         if self._lookout is not None:
             self._lookout.close()
         for peer in self._there.values():

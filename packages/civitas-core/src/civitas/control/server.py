@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -82,7 +82,7 @@ class ControlServer:
             keep_from_children(listening.fileno())
         guests = getattr(self._runtime._node, "guests", None)  # nobody comes to a single process
         if guests is not None:
-            guests.answers = self._operations.answer
+            guests.answers = self._answer_guest
             guests.let_look(View(self._runtime._node))
         self._runtime._overviews.windows = self._folder
         for window in windows_in(self._folder):
@@ -144,6 +144,16 @@ class ControlServer:
         if self.successor.done():
             return {PASSING: True}
         return await self._operations.answer(request)
+
+    async def _answer_guest(
+        self, request: dict[str, Any], noted: Callable[[str], object]
+    ) -> dict[str, Any]:
+        """Answer somebody who came over the transport; once this program passes on, the next one does."""
+        node = self._runtime._node
+        if self.successor.done() or node.next_program.forward is not None:
+            await node.guests.passes.wait()  # type: ignore[attr-defined]
+            return {PASSING: True}
+        return await self._operations.answer(request, noted)
 
     def _is_followed(self) -> bool:
         """Whether another program serves this folder now."""

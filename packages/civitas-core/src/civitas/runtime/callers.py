@@ -22,6 +22,8 @@ class Callers:
     """
 
     def __init__(self, edges: Callable[[], Sequence[Edge]], next_program: NextProgram) -> None:
+        self.on_lead: Callable[[], object] = _nothing
+        """Called when this program leads behind another one of this machine, before its agents start."""
         self._edges = edges
         self._next = next_program
         self._letting_in: asyncio.Task[None] | None = None
@@ -61,6 +63,7 @@ class Callers:
         """
         here = pid_space()
         if last is not None and last.pid_space == here != "" and not last.is_dead(here):
+            self.on_lead()
             for edge in self._those_that_stand_by():
                 edge.wait_for_address()
 
@@ -88,3 +91,6 @@ class Callers:
 
     def _those_that_stand_by(self) -> Iterator[StandsBy]:
         return (each for each in self._edges() if isinstance(each, StandsBy))
+
+
+def _nothing() -> None: ...

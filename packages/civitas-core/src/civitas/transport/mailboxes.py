@@ -71,8 +71,12 @@ class Reading(Protocol):
         """The message has been handled, or given up: take it out of the mailbox. Does not wait for that."""
         ...
 
-    async def finished(self, letter: Letter) -> None:
-        """Finish it, and wait until the broker says that it is out of the mailbox."""
+    async def finished(self, letter: Letter) -> bool:
+        """Finish it, and wait until the broker says that it is out of the mailbox, also over an outage.
+
+        Returns:
+            Whether it is out; False if this was closed before the broker said so.
+        """
         ...
 
     def renew(self) -> None:

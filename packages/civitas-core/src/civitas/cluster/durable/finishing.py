@@ -17,7 +17,7 @@ __all__ = ["Bury", "Finishing"]
 Bury: TypeAlias = Callable[[Message, DeadLetterReason], Awaitable[None]]
 
 _Finish: TypeAlias = Callable[[Letter], None]
-_Finished: TypeAlias = Callable[[Letter], Awaitable[None]]
+_Finished: TypeAlias = Callable[[Letter], Awaitable[bool]]
 _Item: TypeAlias = tuple[FromMailbox, _Finish, _Finished]
 
 
@@ -139,9 +139,9 @@ class Finishing:
 async def _confirm(item: _Item) -> None:
     held, _, finished = item
     try:
-        await finished(held.letter)
+        is_out = await finished(held.letter)
         if held.confirmed is not None and not held.confirmed.done():
-            held.confirmed.set_result(True)
+            held.confirmed.set_result(is_out)
     finally:
         held.forgotten()
         held.let_go()

@@ -389,10 +389,9 @@ class MailboxReader:
             self.reading.finish(letter)
         self._forget(letter)
 
-    async def _finished(self, letter: Letter) -> None:
+    async def _finished(self, letter: Letter) -> bool:
         self._forget(letter)
-        if self.reading is not None:
-            await self.reading.finished(letter)
+        return self.reading is not None and await self.reading.finished(letter)
 
 
 def _weight(letter: Letter) -> int:

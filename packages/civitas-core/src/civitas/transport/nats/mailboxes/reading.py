@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,8 @@ class NatsReading:
         """What has come since the consumer was reset, ahead of `renew`: a pull of before has brought it."""
         self._finishing: dict[int, None] = {}
         """The places of what was finished, and not surely taken out yet."""
+        self._outs: dict[int, tuple[asyncio.Future[bool], int]] = {}
+        """Who waits until something is surely out, by its place, and the generation that it was delivered in last."""
         self._unconfirmed = 0
         self._held: dict[int, Letter] = {}
         """What was taken and is not finished, by place."""
@@ -115,6 +118,8 @@ class NatsReading:
         self._number = 0
         self._room += self._asked
         self._asked = 0
+        if self._outs and not self._room:
+            self._room = 1  # or nothing would show whether those are out
         early, self._early = self._early, []
         for number, letter in enumerate(early, 1):
             self._delivered(number, letter)
@@ -142,12 +147,19 @@ class NatsReading:
         else:
             self._publishing.tell(letter.handle, _ACK)
 
-    async def finished(self, letter: Letter) -> None:
+    async def finished(self, letter: Letter) -> bool:
         """Acknowledge it, and wait for the server; see `Reading.finished`."""
+        if self._closed:
+            return False
         self._held.pop(letter.place, None)
         self._finishing[letter.place] = None
-        if self._can_finish() and await self._publishing.confirm(letter.handle, _ACK):
-            self._finishing.pop(letter.place, None)
+        out: asyncio.Future[bool] = self._loop.create_future()
+        self._outs[letter.place] = out, self._generation
+        self._confirm(letter.place, letter.handle)
+        try:
+            return await out
+        finally:
+            self._outs.pop(letter.place, None)
 
     async def close(self) -> None:
         """End it; see `Reading.close`."""
@@ -162,6 +174,9 @@ class NatsReading:
                 await subscription.unsubscribe()
         self._held.clear()
         self._early.clear()
+        for out, _ in self._outs.values():
+            if not out.done():
+                out.set_result(False)
         self._over()
 
     def _can_finish(self) -> bool:
@@ -177,6 +192,36 @@ class NatsReading:
         if well:
             for place in places:
                 self._finishing.pop(place, None)
+
+    def _confirm(self, place: int, handle: bytes) -> None:
+        """Acknowledge what somebody waits for, until the server has confirmed that, or it comes again."""
+        generation = self._generation
+        if self._closed or place not in self._outs or not self._can_finish():
+            return
+
+        def confirmed(done: asyncio.Future[bool]) -> None:
+            if done.result():
+                self._is_out(place)
+            elif generation == self._generation:
+                self._loop.call_later(_PAUSE, again)
+
+        def again() -> None:
+            if generation == self._generation:
+                self._confirm(place, handle)
+
+        self._publishing.confirm(handle, _ACK).add_done_callback(confirmed)
+
+    def _is_out(self, place: int) -> None:
+        self._finishing.pop(place, None)
+        out, _ = self._outs.get(place, (None, 0))
+        if out is not None and not out.done():
+            out.set_result(True)
+
+    def _those_before_are_out(self, place: float) -> None:
+        """What is unfinished comes again in order: what was finished, before this place, and did not come is out."""
+        for each, (_, generation) in list(self._outs.items()):
+            if generation != self._generation and each < place:
+                self._is_out(each)
 
     # At the server.
 
@@ -234,15 +279,25 @@ class NatsReading:
             self.interrupted()
             return
         self._number = number
+        if self._outs:
+            self._came(letter)
         if letter.place in self._finishing:
             self._room += 1
-            self._publishing.tell(letter.handle, _ACK)
+            if letter.place not in self._outs:
+                self._publishing.tell(letter.handle, _ACK)
         elif (held := self._held.get(letter.place)) is not None:
             self._room += 1
             held.handle = letter.handle
         else:
             self._held[letter.place] = letter
             self._take(letter)
+
+    def _came(self, letter: Letter) -> None:
+        """Something has come while somebody waits until something else, or this, is out."""
+        if (waiting := self._outs.get(letter.place)) is not None:
+            self._outs[letter.place] = waiting[0], self._generation
+            self._confirm(letter.place, letter.handle)
+        self._those_before_are_out(letter.place if letter.behind else math.inf)
 
     def _heard(self, number: str, fields: Mapping[str, str]) -> None:
         """The server says that a pull is over."""
@@ -251,6 +306,8 @@ class NatsReading:
         self._asked -= given_back
         self._room += given_back
         if number == "408":
+            if given_back:  # there was nothing more
+                self._those_before_are_out(math.inf)
             self._pull()
             return
         log.debug("nats: a pull ended: %s %s", number, fields["Description"])
