@@ -35,7 +35,7 @@ __all__ = [
     "until",
 ]
 
-SCENARIOS = ("kills", "stop_cont", "full_disk", "clock", "frames", "floods", "soak")
+SCENARIOS = ("kills", "stop_cont", "full_disk", "clock", "frames", "floods", "soak", "broker")
 SURE = {"delivery": "at_least_once", "max_deliveries": 10_000}
 CAST = "tests.fire.cast"
 log = logging.getLogger(__name__)
