@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from civitas.cluster import lingering
 from civitas.cluster.lingering import Lingering
 from civitas.errors import ConfigurationError, NodeDown
 from civitas.message import Message
@@ -129,3 +130,29 @@ async def test_what_the_next_root_had_in_hand_as_it_was_killed_is_not_repeated()
     with pytest.raises(NodeDown):
         await asyncio.wait_for(lingering.forward({"op": "send"}), 5)
     assert guest.requests == [{"op": "send"}]
+
+
+class Refuses(Older):
+    """The way to a root that speaks another version, three times; and then to another one."""
+
+    times = 0
+
+    def __init__(self, *arguments: Any, was_root: bool) -> None: ...
+
+    async def enter(self, patience: float) -> bool:
+        Refuses.times += 1
+        if Refuses.times > 3:
+            return True
+        raise ConfigurationError("they speak different wire versions")
+
+
+async def test_why_the_next_root_gives_no_answers_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lingering, "Guest", Refuses)
+    monkeypatch.setattr(lingering, "_LOOK", 0.0)
+    asking = Lingering("root", "token", MemoryNetwork().transport)
+    await asyncio.wait_for(asking._there(), 5)
+    await asking.close()
+    [said] = caplog.messages
+    assert said.endswith("cannot be fetched: they speak different wire versions")

@@ -61,6 +61,8 @@ class Lingering:
         self._found = False
         self._busy = 0
         """So many wait for an answer of the next root."""
+        self._refused = ""
+        """Why the next root did not let this one in, as far as that was logged."""
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -223,6 +225,8 @@ class Lingering:
                 if await guest.enter(_PATIENCE):
                     self._guest = guest
                     return guest
+            except ConfigurationError as error:
+                self._is_refused(str(error))
             except (CivitasError, OSError) as error:
                 logger.debug("the next root cannot be reached: %s", error)
             except BaseException:
@@ -230,6 +234,11 @@ class Lingering:
                 raise
             await guest.close()
             await asyncio.sleep(_LOOK)
+
+    def _is_refused(self, why: str) -> None:
+        if why != self._refused:  # once, as it is tried again soon
+            self._refused = why
+            logger.warning("the answers of the version that took over cannot be fetched: %s", why)
 
     async def _finished(self) -> None:
         self._busy -= 1
