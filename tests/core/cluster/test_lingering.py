@@ -149,6 +149,7 @@ class Refuses(Older):
 async def test_why_the_next_root_gives_no_answers_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(Refuses, "times", 0)
     monkeypatch.setattr(lingering, "Guest", Refuses)
     monkeypatch.setattr(lingering, "_LOOK", 0.0)
     asking = Lingering("root", "token", MemoryNetwork().transport)
