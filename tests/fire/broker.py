@@ -272,7 +272,7 @@ class Asking:
 
 def _is_told(faults: set[str], error: Exception) -> bool:
     """Whether an ask may end without an answer, by what docs/guides/deploy.md says."""
-    return bool(faults & {"old root", "new root", "long"}) and "NodeDown" in repr(error)
+    return bool(faults & {"old root", "new root", "long"}) and "will not answer" in str(error)
 
 
 def _steps(fire: Fire) -> None:
