@@ -167,6 +167,50 @@ async def test_a_bucket_that_is_full_is_told_and_keeps_what_it_has(make_store, c
     assert await stored(client, bucket) == {"agent"}
 
 
+@pytest.mark.promise(id="SEM-1526")
+async def test_a_large_value_that_is_refused_leaves_no_piece_though_some_were_still_on_their_way(
+    make_store, client, bucket
+):
+    await client.create_key_value(bucket=bucket, max_value_size=16_384, max_bytes=40_000)
+    store = make_store()
+    await store.set("agent", {"n": 1})
+    server = store._messages._server
+    request, api = server.request, server.api
+    refused, purged = asyncio.Event(), asyncio.Event()
+    on_the_way = []
+
+    async def slow(subject, *about, **keywords):
+        """The first piece takes long, and is on its way whether somebody waits for it or not."""
+        if "=pieces" not in subject:
+            return await request(subject, *about, **keywords)
+        sending = asyncio.ensure_future(send(subject, *about, **keywords))
+        on_the_way.append(sending)
+        return await asyncio.shield(sending)
+
+    async def send(subject, *about, **keywords):
+        if subject.endswith(".0"):
+            await refused.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(purged.wait(), 0.05)
+        try:
+            return await request(subject, *about, **keywords)
+        finally:
+            if subject.endswith(".4"):
+                refused.set()
+
+    async def noted(subject, **keywords):
+        answer = await api(subject, **keywords)
+        if "PURGE" in subject and "=pieces" in keywords["filter"]:
+            purged.set()
+        return answer
+
+    server.request, server.api = slow, noted
+    with pytest.raises(StateStoreError, match="the storage is full"):
+        await store.set("agent", {"b": bytes(70_000)})
+    await asyncio.gather(*on_the_way, return_exceptions=True)
+    assert await stored(client, bucket) == {"agent"}
+
+
 @pytest.mark.promise(id="SEM-1440")
 async def test_a_bucket_that_was_removed_while_it_is_in_use_is_told_at_once(
     make_store, client, bucket

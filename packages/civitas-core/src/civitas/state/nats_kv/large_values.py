@@ -89,15 +89,16 @@ class LargeValues:
         Returns:
             Whether the pieces are there: somebody may have taken the writer for dead before its key named them.
         """
+        await self.remove(upload.key, base.pieces)
+        # The note last: it leads to what is left if the writer is killed in between.
         kept = await self._messages.remove(upload.note)
         self._is_over(upload)
-        await self.remove(upload.key, base.pieces)
         return bool(kept)
 
     async def drop(self, upload: Upload) -> None:
         """Its key will not name the pieces: remove them."""
-        await self._messages.remove(upload.note)
         await self.remove(upload.key, upload.id)
+        await self._messages.remove(upload.note)
         self._is_over(upload)
 
     async def remove(self, key: str, id: str | None) -> None:

@@ -144,17 +144,30 @@ class Messages:
         return int(answer.get("purged", 0))
 
     async def put_pieces(self, subject: str, pieces: Iterable[bytes]) -> int:
-        """Write the pieces of a value at `subject`, a few at a time; returns how many there are."""
+        """Write the pieces of a value at `subject`, a few at a time; returns how many there are.
+
+        Raises:
+            NatsRefusal: One was refused. None is on its way any more: what is stored can be removed.
+        """
         waiting = enumerate(pieces)
         written = 0
+        failures: list[Exception] = []
 
         async def write() -> None:
             nonlocal written
             for number, piece in waiting:
-                await self.put(f"{subject}.{number}", piece, {})
+                try:
+                    await self.put(f"{subject}.{number}", piece, {})
+                except Exception as error:
+                    failures.append(error)
+                if failures:
+                    return
                 written += 1
 
         await _together(write() for _ in range(_AT_ONCE))
+        if failures:
+            # Where one has no answer, it may be stored later: that is not a plain refusal.
+            raise min(failures, key=lambda each: isinstance(each, NatsRefusal))
         return written
 
     async def pieces(self, subject: str, count: int) -> list[bytes] | None:
