@@ -153,6 +153,7 @@ async def _served(fire: Fire) -> AsyncIterator[Versions]:
 async def run(fire: Fire) -> None:
     """Roll, with one fault each time, then wait for what was accepted."""
     done: list[str] = []
+    fire.ledger.server_dies = True
     async with _served(fire) as versions:
         os.environ["XDG_STATE_HOME"] = str(fire.folder)  # so that askers find it as on its machine
         versions.start("--process", "far")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,8 @@ class Count:
         handled: Messages that a handler wrote down, each counted once.
         lost: Accepted, and never handled.
         in_flight: Handled a second time by the next incarnation, as the one before it ended in the same moment: after
-            it wrote the message down and before that was settled. There is one for each death at most.
+            it wrote the message down and before that was settled. There is one for each death at most, but where the
+            server dies, which confirms the end of a message: then these are all that an incarnation wrote down last.
         doubled: Handled again otherwise.
         disorder: Handled after a later message of the same sender.
     """
@@ -38,9 +39,13 @@ class Ledger:
 
     Args:
         folder: Where the files are.
+
+    Attributes:
+        server_dies: Whether the server is killed, too, that confirms the end of a message.
     """
 
     def __init__(self, folder: str | Path) -> None:
+        self.server_dies = False
         self._folder = Path(folder)
         self._files: dict[str, int] = {}
 
@@ -88,7 +93,7 @@ class Ledger:
         """Add it all up."""
         count = Count()
         by: dict[str, str] = {}
-        last: dict[tuple[str, str], str] = {}
+        written: dict[tuple[str, str], list[str]] = defaultdict(list)
         newest: dict[tuple[str, str], int] = {}
         heard: list[tuple[str, str, str]] = []
         for token, agent, incarnation, sender, n in self.lines("handled"):
@@ -100,9 +105,12 @@ class Ledger:
                     count.disorder.append(f"{token} at {agent} after {newest[pair]}")
                 newest[pair] = max(int(n), newest.get(pair, -1))
             by[token] = incarnation
-            last[agent, incarnation] = token
+            written[agent, incarnation].append(token)
+        again = {token for token, *_ in heard}
         for token, agent, incarnation in heard:
-            if last.get((agent, incarnation)) == token:
+            tokens = written[agent, incarnation]
+            behind = tokens[tokens.index(token) + 1 :]
+            if not behind or (self.server_dies and again.issuperset(behind)):
                 count.in_flight += 1
             else:
                 count.doubled.append(f"{token} at {agent}")

@@ -35,6 +35,17 @@ def test_what_the_last_breath_of_an_incarnation_repeats_is_in_flight_and_else_it
     assert count.doubled == ["a at sink"]
 
 
+def test_where_the_server_dies_all_that_an_incarnation_did_last_may_be_in_flight(ledger):
+    ledger.server_dies = True
+    for token, incarnation in (("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")):
+        ledger.handled(token, "sink", incarnation, "", 0)
+    for token in ("a", "c", "d"):
+        ledger.handled(token, "sink", "2", "", 0)
+    count = ledger.count()
+    assert count.in_flight == 2
+    assert count.doubled == ["a at sink"]
+
+
 def test_a_step_that_was_done_twice_is_doubled(ledger):
     ledger.done("a/car")
     ledger.done("a/car")
