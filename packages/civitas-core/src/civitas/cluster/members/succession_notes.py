@@ -12,6 +12,8 @@ __all__ = ["LeftMember", "SuccessionNotes"]
 _MOST_ROOTS = 16
 _MOST_ASKS = 10_000
 """So many are noted, the newest: what the next root reads has a bound. Whoever asked the others hears `NodeDown`."""
+_MOST_OF_RECIPIENTS = 300_000
+"""Bytes for whom they are for. A NATS server refuses a note of more than 1 MiB, and with it all that is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class SuccessionNotes:
         restarts: By supervisor, its restarts within the window: when, in unix seconds, and of which child.
         scaled: By name, the replicas that it is to have where those are not the topology's.
         former: The runs of roots that have passed on what they did, itself included, and wait for answers.
-        asked: Whom the messages are for whose answers they wait for, by id; empty where an older version passed it on.
+        asked: Whom the messages are for whose answers they wait for, by id; empty where an older version passed it on,
+            or where the names of all together are too long to be noted.
     """
 
     members: tuple[LeftMember, ...] = ()
@@ -57,12 +60,15 @@ class SuccessionNotes:
         """As it is noted."""
         members = [asdict(each) for each in self.members]
         asked = dict(list(self.asked.items())[-_MOST_ASKS:])
+        recipients = list(asked.values())
+        if len(json.dumps(recipients)) > _MOST_OF_RECIPIENTS:
+            recipients = []
         more = {
             "restarts": self.restarts,
             "scaled": self.scaled,
             "former": self.former[-_MOST_ROOTS:],
             "asked": list(asked),
-            "recipients": list(asked.values()),
+            "recipients": recipients,
         }
         return json.dumps({"members": members, **more}).encode()
 
