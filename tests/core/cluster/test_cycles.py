@@ -36,7 +36,7 @@ class Asker(AgentProcess):
 
 
 class System:
-    """`here` and `near` at the root, `far` and `beside` at one member, `other` at another."""
+    """`here` and `near` at the root, `far` and `beside` at one member, `other` and the one of a `crew` at another."""
 
     def __init__(self, nodes: Nodes, network: MemoryNetwork) -> None:
         self.network = network
@@ -100,11 +100,12 @@ async def system(
     delivery: str = "at_most_once", size: int = 1, broker: MemoryBroker | None = None
 ) -> AsyncIterator[System]:
     Asker.may_ask = defaultdict(asyncio.Event)
-    placed = {"w": {"far": Asker, "beside": Asker}, "v": {"other": Asker}}
+    placed = {"w": {"far": Asker, "beside": Asker}, "v": {"other": Asker, "crew-1": Asker}}
     keywords: dict[str, Any] = {"mailbox_size": size, "delivery": delivery, "max_deliveries": 1}
     here = [Asker(name, **keywords) for name in ("here", "near")]
     network = MemoryNetwork()
-    async with Nodes(network.transport, placed, *here, keywords=keywords, broker=broker) as nodes:
+    about: dict[str, Any] = {"keywords": keywords, "family": "crew", "broker": broker}
+    async with Nodes(network.transport, placed, *here, **about) as nodes:
         system = System(nodes, network)
         yield system
         await system.end()
@@ -174,6 +175,22 @@ async def test_an_ask_that_is_refused_before_its_agent_has_read_it_is_not_handle
         mailbox.pump()
         await three.until(lambda: broker.is_empty)
         # Each of the three was given up with the ask that it could not make, and nothing else.
+        assert {each.reason for each in broker.dead} == {"max_deliveries"}
+
+
+@pytest.mark.promise(id="SEM-1522")
+async def test_an_ask_that_closes_a_circle_at_a_replica_is_refused_and_leaves_the_mailbox_of_its_name() -> (
+    None
+):
+    broker = MemoryBroker()
+    async with system("at_least_once", 10, broker) as three:
+        await three.order("crew-1", "far")
+        await three.order("far", "here")
+        await three.order("here", "crew")
+        await three.let("crew-1", "far")
+        await three.let("far", "here")
+        assert "here -> crew-1 -> far -> here" in await three.refused("here")
+        await three.until(lambda: broker.is_empty)
         assert {each.reason for each in broker.dead} == {"max_deliveries"}
 
 

@@ -155,3 +155,21 @@ async def test_an_ask_and_a_stream_of_a_replica_are_answered_through_its_mailbox
         with pytest.raises(HandlerFailed, match="boom"):
             await runtime.ask("crew", "boom", "crash")
         assert await consumers(kept_by) >= 1
+
+
+@pytest.mark.promise(id="SEM-1527")
+async def test_a_dead_letter_of_a_replica_is_at_the_server_when_the_system_has_stopped(
+    kept_by: NatsServer, tmp_path: Path
+) -> None:
+    crew = traveller("crew", "w", replicas=2, delivery="at_least_once", max_deliveries=1)
+    config = over_nats(kept_by, crew, prefix="dead")
+    async with Runtime.from_config(config) as runtime:
+        with pytest.raises(HandlerFailed, match="boom"):
+            await runtime.ask("crew", "boom", "crash")
+    async with Runtime.from_config(config) as runtime:
+        found = [(each.agent, each.payload) for each in await runtime.dead_letters(payload=True)]
+        assert found == [("crew", "boom")]
+    client = await nats.connect(kept_by.url)
+    streams = await client.jetstream().streams_info()
+    await client.close()
+    assert [each.state.messages for each in streams if "mailboxes" in str(each.config.name)] == [0]

@@ -9,7 +9,8 @@ from typing import Any
 
 from civitas.cluster.peers import Peer
 from civitas.errors import CivitasError, ConfigurationError
-from civitas.message import dumps, loads
+from civitas.events import DeadLetterReason
+from civitas.message import Message, dumps, loads
 from civitas.node.dead.kept import KeptLetters
 
 __all__ = ["LettersForRoot", "take_from_members"]
@@ -86,14 +87,25 @@ class LettersForRoot:
             return  # there is no root to keep them
 
 
-def take_from_members(letters: KeptLetters) -> Callable[..., Awaitable[None]]:
-    """What the root does when a member calls for `bury`."""
+def take_from_members(
+    letters: KeptLetters, stays: Callable[[Message, DeadLetterReason], bool]
+) -> Callable[..., Awaitable[None]]:
+    """What the root does when a member calls for `bury`.
+
+    Args:
+        letters: Those that the root keeps in memory.
+        stays: Whether a message stays where it is kept and is none; lets a broker keep it if that has its mailbox, as
+            the root reads those of names that several stand behind.
+    """
 
     async def bury(peer: Peer, told: list[tuple[str, float, bytes]]) -> None:
-        for reason, at, body in told:
+        for text, at, body in told:
             try:
-                letters.add(reason, at, loads(body))
+                message, reason = loads(body), DeadLetterReason(text)
             except ConfigurationError as error:
                 logger.warning("a dead letter of %r cannot be kept: %s", peer.name, error)
+                continue
+            if not stays(message, reason) and not letters.kept_elsewhere(message, reason):
+                letters.add(reason, at, message)
 
     return bury

@@ -29,7 +29,7 @@ def desk_for_members(root: Any) -> Desk:
         {
             **root.mailboxes.asked_by_all,
             **root._accepted.serves,
-            "bury": take_from_members(root.dead),
+            "bury": take_from_members(root.dead, root.stays),
             "renew": root.mailboxes.renew,
             "meet": root._knowledge.wants_to_meet,
             "leave": root.membership.is_leaving,

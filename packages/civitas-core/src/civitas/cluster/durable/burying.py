@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from civitas.cluster.durable.entries import KeptEntry, KeptPool
+from civitas.cluster.durable.entries import KeptEntry, KeptName, KeptPool
 from civitas.cluster.durable.origin import FromMailbox
-from civitas.cluster.letters.elsewhere import ElsewherePool
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
 from civitas.cluster.letters.origin import FromPeer
 from civitas.errors import ConfigurationError
 from civitas.events import DeadLetterReason
@@ -80,12 +80,16 @@ class Burying:
         return self.box is not None and self._is_kept(agent_of(message, reason))
 
     def _is_kept(self, name: str) -> bool:
-        cell, pool = self._registry.get(name), self._registry.pools.get(name)
+        registry = self._registry
+        found = registry.get(name) or registry.pools.get(name)
+        if isinstance(found, Elsewhere | ElsewherePool) and found.facts.behind:
+            name = found.facts.behind  # the mailbox is that of the name
+        cell, several = registry.get(name), registry.pools.get(name) or registry.groups.get(name)
         if cell is not None:
             return isinstance(cell.entry, KeptEntry)
-        if isinstance(pool, ElsewherePool):
-            return bool(pool.facts.mailbox)
-        return isinstance(pool, KeptPool)
+        if isinstance(several, ElsewherePool):
+            return bool(several.facts.mailbox)
+        return isinstance(several, KeptPool | KeptName)
 
     async def close(self) -> None:
         """Keep the last ones, and nothing more."""
