@@ -200,6 +200,7 @@ def _is_doing(told: Any) -> bool:
     usage, asks = told.get("usage", [0] * 4), told.get("asks", [])
     return (
         type(told.get("message")) is str
+        and type(told.get("given", 1)) is int
         and type(told.get("step", "")) is str
         and all(type(told.get(key, 0.0)) is float for key in ("moved", "retry_at"))
         and type(usage) is list

@@ -135,6 +135,8 @@ class AcceptedByRoot:
         run = self._runs.table.by_message.get(told["message"])
         if run is not None:
             run.did = told
+            # One was counted when the message went there.
+            run.given += max(told.get("given", 1) - 1, 0)
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent."""

@@ -155,6 +155,7 @@ class FromPeer:
     __slots__ = (
         "_back",
         "_emitted",
+        "_given",
         "_said",
         "asker",
         "boot",
@@ -184,6 +185,8 @@ class FromPeer:
         self.handed_on = False
         """Whether `cell` is an agent of a third node, which the message was handed on to."""
         self._back = back
+        self._given = 0
+        """How many incarnations here began to handle it."""
         self._said = False
         """Whether the answer, or that there is none, is on its way."""
         self._emitted: Emitted | None = None
@@ -191,6 +194,7 @@ class FromPeer:
 
     def began(self, agent: str) -> Awaitable[None] | None:
         """Count this delivery; see `Origin.began`."""
+        self._given += 1
         if self.kept is not None:
             return self.kept.began(agent)
         return self._back.deliveries.begun(agent, self.message.id)
@@ -245,7 +249,7 @@ class FromPeer:
         if self._is_run and isinstance(self.cell, Cell):
             did = self.cell.did(self.message.id)
             if did is not None:
-                self.peer.cast("did", did)
+                self.peer.cast("did", {**did, "given": self._given})
 
     def chunk(self, chunk: Message) -> Awaitable[bool] | bool:
         """Send a chunk; see `Origin.chunk`."""
