@@ -6,6 +6,7 @@ import asyncio
 import threading
 from itertools import chain, repeat
 from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -15,6 +16,7 @@ from civitas.cluster.frames import packed
 from civitas.cluster.guest import Guest
 from civitas.cluster.looking import Lookout, look_from_afar
 from civitas.cluster.seal import Seal
+from civitas.control.marks import PASSING
 from civitas.control.operations import Operations
 from civitas.errors import ConfigurationError, NodeDown
 from civitas.message import new_id
@@ -271,5 +273,28 @@ async def test_a_root_that_led_before_hears_that_the_next_one_works_although_tha
         try:
             assert await guest.enter(10)
             assert await guest.call("started")
+        finally:
+            await guest.close()
+
+
+@pytest.mark.promise(id="SEM-1819")
+async def test_a_request_that_waits_while_another_program_takes_over_on_this_machine_is_for_that():
+    network = MemoryNetwork()
+    async with Nodes(network.transport, {}, Echo("near")) as nodes:
+        guests, waits = nodes.root.guests, asyncio.Event()
+
+        async def answers(request, noted):
+            waits.set()
+            await guests.passes.wait()
+            return {PASSING: True}
+
+        guests.answers = answers
+        guest = Guest(nodes.transport.address, "of the system", network.transport())
+        try:
+            assert await guest.enter(10)
+            asking = asyncio.create_task(guest.request({"op": "tree"}))
+            await waits.wait()
+            await nodes.runtime._life.pass_on(5, AsyncMock())
+            assert await asking == {PASSING: True}
         finally:
             await guest.close()

@@ -77,7 +77,7 @@ class Guests:
         self.started = False
         """Whether the system takes work; whoever runs it by a program of its own lets no guests ask anything."""
         self.passes = asyncio.Event()
-        """Set when those that ask are to ask the next root, which may lead then."""
+        """Set when those that ask are to ask the next program, which may lead then."""
         self._boot = boot
         self._seal = seal
         self._transport = transport
@@ -146,6 +146,10 @@ class Guests:
         """Tell those that wait to ask the next root for their answers."""
         for id in self._waiting & {*asks.ids}:
             asks.answer(id, PassedOn(id))
+        await self.send_on()
+
+    async def send_on(self) -> None:
+        """Have those whose requests are not begun ask the next program."""
         self.passes.set()
         for _ in range(_TURNS):
             await asyncio.sleep(0)

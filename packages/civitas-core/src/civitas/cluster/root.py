@@ -232,6 +232,8 @@ class RootNode(Node):
             await self.guests.pass_on(self.asks)
         else:
             await self.membership.close()
+            if self.runs is not None and self.runs.ending.passes_on:
+                await self.guests.send_on()
         await self.far.close()
         await self.guests.close()
         await self.mailboxes.close(well=leads, run_on=run_on)
