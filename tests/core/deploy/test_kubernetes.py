@@ -198,7 +198,7 @@ def test_the_image_must_be_named(small: Path, civitas: Civitas) -> None:
 
 def test_a_file_with_a_secret_is_mounted_where_the_topology_reads_it(write: Write) -> None:
     topology = write("""\
-        transport: {type: nats, servers: ["tls://h"], credentials: /etc/x.creds, tls: {ca: ca.pem}}
+        transport: {type: nats, servers: ["tls://h"], credentials: /etc/x.creds, tls: {ca: ca.pem, cert: ./ca.pem}}
         supervision: {children: [{agent: {name: a, type: agents.A, process: far}}]}
         """)
     mounts = container(made(topology)["Deployment", "civitas-root"])["volumeMounts"]

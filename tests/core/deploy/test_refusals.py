@@ -33,6 +33,10 @@ ONE = "supervision: {children: [{agent: {name: a, type: agents.A, process: gpu}}
             "transport: {type: nats, nkey: '~/team.nk'}",
             "no container finds '~/team.nk'; write a path",
         ),
+        (
+            "transport: {type: nats, tls: {ca: certs/ca.pem, key: certs-ca.pem}}",
+            "'certs-ca.pem' and 'certs/ca.pem' would be the same secret",
+        ),
         ("transport: {type: nats, nkey: '${D}/nk'}", "no container finds '${D}/nk'; write a path"),
         (
             "transport: {type: zmq, address: 'tcp://10.0.0.5:5555', keys: k}",

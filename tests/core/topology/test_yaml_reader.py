@@ -193,6 +193,12 @@ def test_a_variable_without_a_value_is_refused_with_its_line(scalar: str, words:
     assert caught.value.line == 2
 
 
+def test_an_apostrophe_in_a_default_is_not_taken_for_the_error_in_another_line() -> None:
+    with pytest.raises(YamlProblem) as caught:
+        data("a: ${A:-it's}\nb: \"${B:-it's}\"\nc: [1, 2\nd: 3\n")
+    assert "quotation mark" not in caught.value.problem
+
+
 def test_an_error_shows_the_variable_and_not_its_mark() -> None:
     with pytest.raises(YamlProblem) as caught:
         data("a: *${NAME}")

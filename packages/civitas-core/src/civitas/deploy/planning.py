@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -80,7 +80,7 @@ def deployment_of(file: FilePath, *, nats: str = "") -> Deployment:
         variables=tuple(
             Variable(each.name, each.required or each.name in told) for each in variables_of(said)
         ),
-        files=tuple(dict.fromkeys(SecretFile(text) for _, text in _files(topology))),
+        files=tuple(_once_each(topology)),
         drain=drain,
         grace=round(drain + _longest_shutdown(topology) + answers + _MARGIN),
         edge=edge,
@@ -120,6 +120,13 @@ def _beyond_containers(topology: Topology, said: Source, *, spans: bool) -> list
         )
         for path, text in _files(topology)
         if SecretFile(text).unfit
+    ]
+    found += [
+        problem(
+            path,
+            f"{text!r} and {other!r} would be the same secret, {SecretFile(text).key!r}; rename one of the files",
+        )
+        for path, text, other in _alike(topology)
     ]
     if spans:
         if "context" in topology.transport.further:
@@ -226,6 +233,25 @@ def _files(topology: Topology) -> Iterator[tuple[Path, str]]:
         yield from (
             (path, text) for path, text in named if isinstance(text, str) and text != "none"
         )
+
+
+def _once_each(topology: Topology) -> Iterable[SecretFile]:
+    """The files with secrets: one that is named in two ways, as `./a` and as `a`, is one."""
+    found: dict[str, SecretFile] = {}
+    for _, text in _files(topology):
+        file = SecretFile(text)
+        found.setdefault(file.there, file)
+    return found.values()
+
+
+def _alike(topology: Topology) -> Iterator[tuple[Path, str, str]]:
+    """Those that would be the same secret as another one, each with where it is named, and that other one."""
+    taken: dict[str, SecretFile] = {}
+    for path, text in _files(topology):
+        file = SecretFile(text)
+        other = taken.setdefault(file.key, file)
+        if other.there != file.there:
+            yield path, text, other.path
 
 
 def _longest_shutdown(topology: Topology) -> float:

@@ -52,11 +52,15 @@ class Variables:
         """`text` with each mark replaced by what stood there, for an error."""
         return _MARK.sub(lambda match: self._forms[int(match[1])], text)
 
-    def swallowed_quote(self) -> tuple[str, str] | None:
-        """The mark and the text of a variable that reaches over the end of a quoted text, as its `}` is missing."""
+    def swallowed_quote(self, hidden: str) -> tuple[int, str] | None:
+        """Where in `hidden` a variable reaches over the end of a quoted text, as its `}` is missing, and its text."""
         for number, form in enumerate(self._forms):
-            if form.startswith("${") and any(form.count(quote) % 2 for quote in "\"'"):
-                return f"\ue000{number}\ue001", form
+            at = hidden.index(f"\ue000{number}\ue001")
+            before = hidden[:at].rpartition("\n")[2]
+            if form.startswith("${") and any(
+                form.count(quote) % 2 and before.count(quote) % 2 for quote in "\"'"
+            ):
+                return at, form
         return None
 
     def substitute(self, text: str) -> str:

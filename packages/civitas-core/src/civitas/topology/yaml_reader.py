@@ -58,12 +58,12 @@ def read_yaml(
         reader = _Reader(variables, only)
         return reader.read(node, (), Position(_line(node), _line(node)), 0), reader.places
     except yaml.MarkedYAMLError as error:
-        if (swallowed := variables.swallowed_quote()) is not None:
-            mark, form = swallowed
+        if (swallowed := variables.swallowed_quote(hidden)) is not None:
+            at, form = swallowed
             raise YamlProblem(
                 f"the }} of a variable is missing before the quotation mark in {form}; "
                 "write ${NAME} or ${NAME:-default}",
-                hidden[: hidden.index(mark)].count("\n") + 1,
+                hidden[:at].count("\n") + 1,
             ) from None
         raise YamlProblem(_said(error, variables), _where(error)) from None
     except yaml.reader.ReaderError as error:
