@@ -14,7 +14,7 @@ from civitas import AgentProcess
 from civitas.brokers.nats import NatsOptions
 from civitas.cluster.frames import packed
 from civitas.cluster.guest import Guest
-from civitas.cluster.looking import Lookout, look_from_afar
+from civitas.cluster.looking import ViewServer, look_from_afar
 from civitas.cluster.seal import Seal
 from civitas.control.marks import PASSING
 from civitas.control.operations import Operations
@@ -193,15 +193,15 @@ async def looks(network, nodes):
     """Looks into whichever process has an agent, by the way that needs no event loop there."""
     seal = Seal("of the system")
     member = nodes.members["w"]
-    lookout = Lookout(View(member), seal, member.transport)
-    lookout.open()
+    view_server = ViewServer(View(member), seal, member.transport)
+    view_server.open()
     nodes.root.guests.let_look(View(nodes.root))
 
     async def look(name, token="of the system", address=None, within=0.2):
         return await look_from_afar(nodes.transport, Seal(token), address, name, None, within)
 
     yield look
-    lookout.close()
+    view_server.close()
 
 
 @over_nats

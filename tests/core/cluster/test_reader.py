@@ -33,7 +33,7 @@ async def test_an_agent_that_is_no_pool_has_one_line_for_the_conversations_of_it
 
     holdings: Any = SimpleNamespace(
         peers=Peers(),
-        staying=SimpleNamespace(passes_on=False),
+        unread_at_end=SimpleNamespace(passes_on=False),
         gone=a_peer()[0],
         back=SimpleNamespace(deliveries=None),
         receivers=SimpleNamespace(foreign={}),

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from civitas.cluster.looking import Lookout
+from civitas.cluster.looking import ViewServer
 from civitas.cluster.member import MemberNode
 from civitas.cluster.seal import Seal
 from civitas.errors import CivitasError
@@ -293,7 +293,7 @@ class _Life:
             nullcontext() if windows is None else Window(self.node, window_of(windows, os.getpid()))
         )
         seal = Seal(worker.access.token)
-        self._lookout = Lookout(View(self.node), seal, self.node.transport)
+        self._view_server = ViewServer(View(self.node), seal, self.node.transport)
         self._watchdog = worker.watchdog
         self._fence = worker.fence
         self._root: str = boot["root"]
@@ -311,7 +311,7 @@ class _Life:
         for each in self._late:
             await each.open()
         self._window.__enter__()
-        self._lookout.open()
+        self._view_server.open()
         return self
 
     async def enter(self) -> None:
@@ -344,7 +344,7 @@ class _Life:
         self._watchdog.pause()
         if self._fence is not None:
             self._fence.open()
-        self._lookout.close()
+        self._view_server.close()
         self._window.__exit__(None, None, None)
         if kind is asyncio.CancelledError:
             self._crash()

@@ -17,7 +17,7 @@ from civitas.transport.presence import show
 
 if TYPE_CHECKING:
     from civitas.cluster.durable.broker import Broker
-    from civitas.cluster.lingering import Lingering
+    from civitas.cluster.next_root_client import NextRootClient
     from civitas.launch import Hold, ProcessOptions
     from civitas.message import Serializer
     from civitas.transport.contract import Transport
@@ -37,7 +37,7 @@ class Processes:
         token: Of the system: who has it may join.
         holds: What they and the root hold together.
         broker: What keeps messages; None if nothing does.
-        lingering: Asks the next root for the answers to what was asked at this one; None if there may be none.
+        next_root: Asks the next root for the answers to what was asked at this one; None if there may be none.
     """
 
     options: Mapping[str, ProcessOptions]
@@ -47,7 +47,7 @@ class Processes:
     token: str = field(repr=False)
     holds: Sequence[Hold] = ()
     broker: Broker | None = None
-    lingering: Lingering | None = None
+    next_root: NextRootClient | None = None
 
 
 def make_root(processes: Processes | None, **parts: Any) -> Node:
@@ -70,7 +70,7 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
         serializer=processes.serializer,
         token=processes.token,
         broker=processes.broker,
-        lingering=processes.lingering,
+        next_root=processes.next_root,
         **parts,
     )
     show(root, processes.transport)

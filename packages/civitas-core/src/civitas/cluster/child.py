@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.facts import Facts
 from civitas.cluster.failures import load_reason, node_down
-from civitas.cluster.home import Home
+from civitas.cluster.root_services import RootServices
 from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
 from civitas.process.schedule import Schedule
@@ -33,11 +33,11 @@ class RemoteChild:
 
     Args:
         spec: What the topology says.
-        home: The root.
+        root: The root.
         owner: Its supervisor.
     """
 
-    def __init__(self, spec: Placed, home: Home, owner: Parent) -> None:
+    def __init__(self, spec: Placed, root: RootServices, owner: Parent) -> None:
         self.name = spec.name
         self.kind = spec.kind
         self.spec = spec
@@ -46,8 +46,8 @@ class RemoteChild:
         self.status = Status.STARTING
         self.restarts = 0
         self.restart: RestartType = spec.restart
-        self._home = home
-        self._member = home.roster[spec.process]
+        self._root = root
+        self._member = root.roster[spec.process]
         self._plain = {**spec.plain(), "owner": owner.name}
         self._peer: Peer | None = None
         self._run = 0
@@ -97,7 +97,7 @@ class RemoteChild:
     def mailbox_depth(self) -> int:
         """How many messages wait for it, as its process said a moment ago; while that is down, those sent from here."""
         if self._peer is None:
-            return self._home.tree.unsent(self.name) if not self._closed else 0
+            return self._root.tree.unsent(self.name) if not self._closed else 0
         return int(self._reported)
 
     @property
@@ -113,7 +113,7 @@ class RemoteChild:
         """Let it take no messages behind the one in hand, or go on; also when it, or its process, was started again."""
         self.paused = paused
         if self._peer is not None:
-            await self._home.calls.call(self._peer, "pause", self.name, paused)
+            await self._root.calls.call(self._peer, "pause", self.name, paused)
 
     @property
     def available(self) -> bool:
@@ -127,7 +127,7 @@ class RemoteChild:
             self._failed = failed
             callback()
 
-        self._home.starting.when_up(self.node, tried)
+        self._root.starting.when_up(self.node, tried)
 
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
         """Start it and wait until it is ready; its process is started first, if it is down."""
@@ -147,14 +147,14 @@ class RemoteChild:
             return
         peer: Peer | None = None
         try:
-            peer = await self._home.starting.ready(self._member)
+            peer = await self._root.starting.ready(self._member)
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
             mailbox = ""
             if options["delivery"] != Delivery.AT_MOST_ONCE:
                 family = self.spec.family
-                mailbox = await self._home.grant(self.name, self.kind, options, peer, family)
+                mailbox = await self._root.grant(self.name, self.kind, options, peer, family)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:
@@ -178,7 +178,7 @@ class RemoteChild:
         self._on_exit = on_exit
         self._peer = self._member.peer
         self.status = Status.RESTARTING
-        self._home.starting.look_after(self._start_when_sure(self._run))
+        self._root.starting.look_after(self._start_when_sure(self._run))
 
     def _start_down(self, on_exit: Callable[[ExitReason], None]) -> None:
         """It has crashed with its process, while no root led."""
@@ -212,18 +212,18 @@ class RemoteChild:
         """
         self._ended = None
         limit = self._member.options.start_timeout
-        new = is_new(self._home.tree.store, self.name)
+        new = is_new(self._root.tree.store, self.name)
         if "budgets" not in self._plain:  # its supervisors are known now, and stay the same
-            self._plain["budgets"] = self._home.tree.budgets.plain_above(self.name)
+            self._plain["budgets"] = self._root.tree.budgets.plain_above(self.name)
         spec = {**self._plain, "new": new, "paused": self.paused}
         try:
             async with asyncio.timeout(limit):
-                options: dict[str, Any] = await self._home.calls.call(
+                options: dict[str, Any] = await self._root.calls.call(
                     peer, "start", self.name, self._run, spec
                 )
         except TimeoutError:
             with suppress(NodeDown):
-                await self._home.calls.call(peer, "stop", self.name, "")
+                await self._root.calls.call(peer, "stop", self.name, "")
             late = TimeoutError(
                 f"its on_start did not return within the start_timeout of process {self.node!r}, {limit:g} s. Find out "
                 "what it waits for, or raise that start_timeout"
@@ -232,14 +232,14 @@ class RemoteChild:
         conversations = options.pop("conversations", None)
         self._runs_on = conversations is not None  # it ran before this root led
         for conversation in conversations or ():
-            self._home.has(self.spec.family, self.name, conversation)
+            self._root.has(self.spec.family, self.name, conversation)
         if (left_by := options.pop("left_by", None)) is not None:
             self.left_by = load_reason(left_by)
-            self._home.tree.exited(self.name, self.left_by)
+            self._root.tree.exited(self.name, self.left_by)
         plain = options.pop("schedule", None)
         if plain is not None or self._is_scheduled:
             schedule = None if plain is None else Schedule.of_plain(plain)
-            self._home.tree.scheduler.plan(self.spec.family or self.name, schedule)
+            self._root.tree.scheduler.plan(self.spec.family or self.name, schedule)
             self._is_scheduled = schedule is not None
         return options
 
@@ -252,9 +252,9 @@ class RemoteChild:
     def has_exited(self, run: int, reason: ExitReason) -> None:
         """An incarnation has exited: whoever watches it, or what it stands behind, is told, and its supervisor."""
         self._runs_on = False
-        self._home.tree.exited(self.name, reason)
+        self._root.tree.exited(self.name, reason)
         if self.spec.family:
-            self._home.tree.exited(self.spec.family, reason)
+            self._root.tree.exited(self.spec.family, reason)
         if run != self._run or (self._on_exit is None and self.status is not Status.STARTING):
             return
         self._ended = reason
@@ -291,12 +291,12 @@ class RemoteChild:
         timeout = self._options.get("shutdown_timeout", 0.0)
         try:
             async with asyncio.timeout(None if timeout is None else timeout + _STUCK_AFTER):
-                await self._home.calls.call(peer, "stop", self.name, why)
+                await self._root.calls.call(peer, "stop", self.name, why)
         except NodeDown:
             pass
         except TimeoutError:
             # Its process cancels it in time, if anything runs there at all.
-            self._home.end(peer, f"it did not end {self.name!r} in time: its event loop is stuck")
+            self._root.end(peer, f"it did not end {self.name!r} in time: its event loop is stuck")
 
     def refuse_asks(self, why: str) -> None:
         """It is about to be stopped for good: let its process refuse the asks that wait in its mailbox."""
@@ -322,7 +322,7 @@ class RemoteChild:
     def discard(self) -> None:
         """Its spec is gone: forget its name."""
         self._cast("discard")
-        self._home.tree.forget(self.name)
+        self._root.tree.forget(self.name)
 
     def _cast(self, what: str, *arguments: Any) -> None:
         if self._peer is not None and not self._member.runs_on:
@@ -333,7 +333,7 @@ class RemoteChild:
             return
         self._untold = False
         options = self._options
-        self._home.announce(
+        self._root.announce(
             Facts(
                 self.name,
                 self.node,
@@ -345,7 +345,7 @@ class RemoteChild:
                 self._closed,
                 options.get("max_live", 0),
                 self.spec.family,
-                self._mailbox or self._home.mailbox_of(self.name),
+                self._mailbox or self._root.mailbox_of(self.name),
                 options.get("gives_up", False),
             )
         )

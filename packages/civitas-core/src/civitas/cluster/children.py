@@ -7,9 +7,9 @@ from typing import Any
 
 from civitas.cluster.child import RemoteChild
 from civitas.cluster.failures import load_reason
-from civitas.cluster.home import Home
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_pool import RemotePool
+from civitas.cluster.root_services import RootServices
 from civitas.events import Event, EventType
 from civitas.node.events import Events
 from civitas.node.monitors import Monitor, Monitors
@@ -48,10 +48,10 @@ class RemoteChildren(dict[str, RemoteChild]):
         pool = self.get(self._holder(conversation)) if "/" in conversation else None
         return pool if isinstance(pool, RemotePool) else None
 
-    def add(self, placed: Placed, home: Home, owner: Parent) -> RemoteChild:
+    def add(self, placed: Placed, root: RootServices, owner: Parent) -> RemoteChild:
         """Make room for one."""
         pool = placed.kind is ChildKind.CONVERSATION_POOL
-        child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home, owner)
+        child = RemotePool(placed, root, owner) if pool else RemoteChild(placed, root, owner)
         self[placed.name] = child
         return child
 

@@ -8,11 +8,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
+from civitas.cluster.answers_for_former_roots import AnswersForFormerRoots
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.frames import Kind
-from civitas.cluster.inherited import Inherited
-from civitas.cluster.looking import Lookout
+from civitas.cluster.looking import ViewServer
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
@@ -58,7 +58,8 @@ class Guests:
         transport: Of the root.
         peers: Whose frames are taken.
         calls: Where calls are served.
-        inherited: The answers to what was asked at roots that led before, which are guests then; None if none can be.
+        former_answers: The answers to what was asked at roots that led before, which are guests then; None if none can
+            be.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Guests:
         transport: Transport,
         peers: Peers,
         calls: Calls,
-        inherited: Inherited | None = None,
+        former_answers: AnswersForFormerRoots | None = None,
     ) -> None:
         self.answers: Answers | None = None
         """Answers them; None while nobody is let in."""
@@ -86,7 +87,7 @@ class Guests:
         self._there: dict[str, Peer] = {}
         self._waiting: set[str] = set()
         """The ids of the messages that they asked by, and wait for."""
-        self._lookout: Lookout | None = None
+        self._view_server: ViewServer | None = None
         desk = Desk(
             "root",
             calls,
@@ -94,9 +95,9 @@ class Guests:
                 "control": self._asked,
                 "edge": self._where,
                 "started": self._has_started,
-                **(inherited.serves if inherited is not None else {}),
+                **(former_answers.serves if former_answers is not None else {}),
             },
-            {"left": self._left, **(inherited.casts if inherited is not None else {})},
+            {"left": self._left, **(former_answers.casts if former_answers is not None else {})},
         )
         self._takes: dict[int, Callable[..., None]] = {Kind.CALL: desk.called, Kind.CAST: desk.told}
 
@@ -105,8 +106,8 @@ class Guests:
 
     def let_look(self, view: View) -> None:
         """Show them this process also while its event loop is blocked, where its carrier can do that."""
-        self._lookout = Lookout(view, self._seal, self._transport)
-        self._lookout.open()
+        self._view_server = ViewServer(view, self._seal, self._transport)
+        self._view_server.open()
 
     def refusal(self) -> str:
         """Why nobody is let in at this moment; empty if anybody is."""
@@ -175,8 +176,8 @@ class Guests:
         """Let nobody in any more, and tell those that are there that the system stops."""
         self.answers, self.started = None, False
         self.passes.clear()
-        if self._lookout is not None:
-            self._lookout.close()
+        if self._view_server is not None:
+            self._view_server.close()
         for peer in self._there.values():
             peer.cast("end")
         with suppress(TimeoutError):

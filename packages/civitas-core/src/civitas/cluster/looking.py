@@ -16,13 +16,13 @@ from civitas.node.view import View, asked, seen_in
 from civitas.transport.contract import Transport
 from civitas.transport.looking import Looking
 
-__all__ = ["Lookout", "look_from_afar"]
+__all__ = ["ViewServer", "look_from_afar"]
 
 _SEAL = 64
 """Bytes around an answer: its seal, and what packs the two."""
 
 
-class Lookout:
+class ViewServer:
     """Lets those who have the token of the system look into this process, if its carrier can do that.
 
     Args:

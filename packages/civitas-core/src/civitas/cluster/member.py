@@ -31,7 +31,7 @@ from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
 from civitas.cluster.monitors_at_root import MonitorsAtRoot
 from civitas.cluster.peers import Peer, Peers
-from civitas.cluster.resting import RestingMember
+from civitas.cluster.quiescing import QuiescingMember
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver, wanted
 from civitas.cluster.timers import TimersByRoot
@@ -130,7 +130,7 @@ class MemberNode(Node):
         self._monitors_at_root = MonitorsAtRoot()
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self.records = HandedOver(self.peers, self._tell_root, self.tracing)
-        self._resting = RestingMember(self, self._letters, self._mailboxes.pass_on)
+        self._quiescing = QuiescingMember(self, self._letters, self._mailboxes.pass_on)
         self._for_root = desk_for_root(self)
         self._for_others = Desk(name, self.calls, self._mailboxes.asked_by_all, {})
         self._door = self._make_door()
@@ -183,7 +183,7 @@ class MemberNode(Node):
         try:
             async with asyncio.timeout(timeout):
                 await self.call_root("leave")
-                await (self._resting.pass_on() if await self._is_succeeded() else self.drained())
+                await (self._quiescing.pass_on() if await self._is_succeeded() else self.drained())
         except TimeoutError:
             said = "process %r: not all was handled in drain_timeout=%g s; the rest was dropped"
             logger.warning(said, self.name, timeout)

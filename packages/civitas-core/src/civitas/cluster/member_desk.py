@@ -36,7 +36,7 @@ def desk_for_root(member: Any) -> Desk:
             "hosted": member._hosted,
             "passes": member._root_passes_on,
             **_Inside(member, hosting).serves,
-            **member._resting.serves,
+            **member._quiescing.serves,
             **member._mailboxes.asked_by_all,
             "read": member._mailboxes.read,
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.child import RemoteChild
-from civitas.cluster.home import Home
+from civitas.cluster.root_services import RootServices
 from civitas.errors import SupervisionError
 from civitas.process import ChildKind, ExitReason, Status
 from civitas.supervision import Parent, Placed
@@ -44,14 +44,14 @@ class RemotePool(RemoteChild):
 
     Args:
         spec: What the topology says.
-        home: The root.
+        root: The root.
         parent: Its own supervisor.
     """
 
     budget = None  # those of its agents are known where they are
 
-    def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
-        super().__init__(spec, home, parent)
+    def __init__(self, spec: Placed, root: RootServices, parent: Parent) -> None:
+        super().__init__(spec, root, parent)
         self.parent: Parent | None = parent
         self._conversations: dict[str, RemoteConversation] = {}
 
@@ -94,7 +94,7 @@ class RemotePool(RemoteChild):
     def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone; it may be the one that this ran in, with all conversations."""
         if self._peer is peer:
-            self._home.conversations_are_down(self.name, reason)
+            self._root.conversations_are_down(self.name, reason)
         super().node_is_down(peer, reason)
 
     async def start_child(self, spec: Any) -> None:
@@ -111,7 +111,7 @@ class RemotePool(RemoteChild):
     async def pause_conversation(self, name: str, paused: bool) -> None:
         """Let a conversation take no messages behind the one in hand, or go on."""
         if self._peer is not None:
-            await self._home.calls.call(self._peer, "pause", name, paused)
+            await self._root.calls.call(self._peer, "pause", name, paused)
 
     async def recycle(self, name: str) -> None:
         """Stop a conversation and start it again."""
@@ -122,4 +122,4 @@ class RemotePool(RemoteChild):
             raise SupervisionError(
                 "restarting", f"the process {self.node!r} of {self.name!r} is down; try again"
             )
-        await self._home.calls.call(self._peer, what, self.name, name)
+        await self._root.calls.call(self._peer, what, self.name, name)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import Any
 
+from civitas.cluster.answers_for_former_roots import AnswersForFormerRoots
 from civitas.cluster.calls import Calls
 from civitas.cluster.child import RemoteChild
 from civitas.cluster.children import RemoteChildren
@@ -19,24 +20,23 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.glances import FarGlances
 from civitas.cluster.guests import Guests
-from civitas.cluster.home import Home
 from civitas.cluster.inheritance import Inheritance
-from civitas.cluster.inherited import Inherited
+from civitas.cluster.lead_handover import LeadHandover
 from civitas.cluster.lent.borrowing import offer
 from civitas.cluster.letters.accepting import AcceptedByRoot
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
-from civitas.cluster.lingering import Lingering
 from civitas.cluster.members.joining import new_boot
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.membership import Membership
 from civitas.cluster.members.roster import Roster
-from civitas.cluster.passing_on import PassingOn
+from civitas.cluster.next_root_client import NextRootClient
 from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.quiescing import QuiescingMembers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
-from civitas.cluster.resting import MembersAtRest
 from civitas.cluster.root_desk import desk_for_members
+from civitas.cluster.root_services import RootServices
 from civitas.cluster.scaling import Scaling
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import Gathered
@@ -67,7 +67,7 @@ class RootNode(Node):
         serializer: The format of messages.
         token: Of the system: who has it may join.
         broker: What keeps messages; None if nothing does.
-        lingering: Asks the next root for the answers to what was asked here; None if there may be none.
+        next_root: Asks the next root for the answers to what was asked here; None if there may be none.
         **parts: Of `Node`.
     """
 
@@ -81,7 +81,7 @@ class RootNode(Node):
         token: str,
         holds: Sequence[Hold] = (),
         broker: Broker | None = None,
-        lingering: Lingering | None = None,
+        next_root: NextRootClient | None = None,
         **parts: Any,
     ) -> None:
         super().__init__("root", **parts)
@@ -92,8 +92,10 @@ class RootNode(Node):
         self.roster = Roster(processes)
         self._gathered = Gathered(self.roster, self.tracing, self.events)
         self._topology = str(boot_data.get("digest", ""))
-        inherited, seal = Inherited(self), Seal(token)
-        self.next_program = self._passing = PassingOn(self, inherited, lingering, seal)
+        former_answers, seal = AnswersForFormerRoots(self), Seal(token)
+        self.next_program = self._lead_handover = LeadHandover(
+            self, former_answers, next_root, seal
+        )
         self._given = list(boot_data["root_has"])  # what the root was given in Python
         self._relay = Relay(self.registry)
         self._children = RemoteChildren(
@@ -120,10 +122,10 @@ class RootNode(Node):
             self._letters.out.move,
             self.registry.closest,
             self.mailboxes.address,
-            lambda: self._passing.active,
+            lambda: self._lead_handover.active,
         )
         self.mailboxes.announced_by(self._directory)
-        self.guests = Guests(self.boot, seal, transport, self.peers, self.calls, inherited)
+        self.guests = Guests(self.boot, seal, transport, self.peers, self.calls, former_answers)
         """Those that ask something of the system without joining it."""
         self.membership = Membership(
             self.roster,
@@ -146,9 +148,9 @@ class RootNode(Node):
             has_left=self.mailboxes.has_left,
         )
         self.membership.starting.noted_by = self._accepted.noted_by
-        self.membership.inherit = inherited.take_over
-        self.membership.asked = lambda: inherited.asked
-        self._home = Home(
+        self.membership.inherit = former_answers.take_over
+        self.membership.asked = lambda: former_answers.asked
+        self._services = RootServices(
             self,
             self._children.conversations_are_down,
             *(self.roster, self.membership.starting, self.calls),
@@ -159,7 +161,7 @@ class RootNode(Node):
             self.mailboxes.grant,
         )
         self.far = FarGlances(self.roster, self.calls, self.registry, transport, seal)
-        self.others: MembersAtRest = MembersAtRest(
+        self.others: QuiescingMembers = QuiescingMembers(
             *(self.roster, self._children, self.calls, self._letters, self.membership.starting)
         )
         self._for_members = desk_for_members(self)
@@ -192,7 +194,7 @@ class RootNode(Node):
     async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
         """Wait until this root leads, where several may be started."""
         self.lead = None
-        self._passing.reset()
+        self._lead_handover.reset()
         self.roster.stay()
         if isinstance(self.transport, Electing):
             self.lead = await self.transport.elect(
@@ -227,8 +229,8 @@ class RootNode(Node):
         """End every process, and leave none behind."""
         leads = self.lead is None or self.lead.holds()
         run_on = [each.boot for each in self.roster.remaining_peers()]
-        if self._passing.active:
-            await self.membership.hand_over(self._passing.notes)
+        if self._lead_handover.active:
+            await self.membership.hand_over(self._lead_handover.notes)
             await self.guests.pass_on(self.asks)
         else:
             await self.membership.close()
@@ -240,7 +242,7 @@ class RootNode(Node):
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)
-        self._passing.has_ended()
+        self._lead_handover.has_ended()
         if not run_on:
             self.membership.starting.close()
 
@@ -273,7 +275,7 @@ class RootNode(Node):
 
     def _place_elsewhere(self, agent: Placed, owner: Parent, name: str) -> RemoteChild:
         self._check_free(name)
-        child = self._children.add(agent, self._home, owner)
+        child = self._children.add(agent, self._services, owner)
         if isinstance(child, RemotePool):
             self.supervisors[name] = child
         self.owners[name] = owner
@@ -347,8 +349,8 @@ class RootNode(Node):
     def close_door(self, *, replaces: bool = False) -> None:
         """Take no more work from outside; the members hear that the system stops, but for those that run on."""
         super().close_door()
-        self._passing.begin(asked=replaces)
-        if self._passing.active:
+        self._lead_handover.begin(asked=replaces)
+        if self._lead_handover.active:
             self.roster.leave(replaces=replaces)
             self.mailboxes.pass_on()
         else:

@@ -76,7 +76,7 @@ def configured(
             access.token,
             holds,
             links.broker(transport, kept),
-            links.lingering(access),
+            links.next_root(access),
         )
     else:
         options.pop("transport", None)  # it may stand there before anything is to be carried

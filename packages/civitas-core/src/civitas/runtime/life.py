@@ -13,7 +13,7 @@ from civitas.errors import CivitasError, ConfigurationError, NodeDown, StartFail
 from civitas.launch import short_pauses
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
-from civitas.node.resting import rest_within
+from civitas.node.quiescing import quiesce_within
 from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.callers import Callers
 from civitas.runtime.equipment import Equipment
@@ -157,7 +157,7 @@ class Life:
         if node.lead is not None and node.runs is not None:
             node.close_door(replaces=True)
             node.runs.ending.passes_on = True
-            await rest_within(node, self._name, drain_timeout)
+            await quiesce_within(node, self._name, drain_timeout)
 
     def _unless_stopped(self, starting: Start) -> None:
         """Report that a start was abandoned; its cancellation goes no further."""
@@ -262,7 +262,7 @@ class Life:
         await node.scheduler.stop()
         for each in self.edges:
             await each.close_door()
-        await rest_within(node, self._name, drain_timeout)
+        await quiesce_within(node, self._name, drain_timeout)
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None

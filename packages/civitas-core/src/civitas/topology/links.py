@@ -14,7 +14,7 @@ from typing import Any
 import msgpack
 
 from civitas.cluster.durable.broker import Broker, Wanted
-from civitas.cluster.lingering import Lingering
+from civitas.cluster.next_root_client import NextRootClient
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.hidden import hides
 from civitas.message import Serializer
@@ -190,12 +190,12 @@ class Links:
         self._expect(transport, Transport, "for_member()")
         return transport
 
-    def lingering(self, access: Access) -> Lingering | None:
+    def next_root(self, access: Access) -> NextRootClient | None:
         """What asks the next root for the answers to what was asked at this one; None if there is only one."""
         if not self.elects:
             return None
         root = self.root_address()
-        return Lingering(root, access.token, partial(self.for_member, access, root, None))
+        return NextRootClient(root, access.token, partial(self.for_member, access, root, None))
 
     def dead_letters(self) -> DeadLetterBox | None:
         """Where the broker keeps dead letters, not open; None if it keeps none."""

@@ -79,9 +79,9 @@ class MemberMailboxes:
                 partial(node.call_root, "renew"),
                 partial(node.call_root, "meet"),
             )
-            staying = self._durable.staying
-            node.stays, node.is_passed_on = staying.keep, staying.is_passed_on
-            node.outlives = staying.outlives
+            unread_at_end = self._durable.unread_at_end
+            node.stays, node.is_passed_on = unread_at_end.keep, unread_at_end.is_passed_on
+            node.outlives = unread_at_end.outlives
             node.dead.kept_elsewhere = self._durable.burying.keeps
         self._addresses: dict[str, str] = {}
 
@@ -155,12 +155,12 @@ class MemberMailboxes:
         """What is not handled stays where it is from now on."""
         self._close_door()
         if self._durable is not None:
-            self._durable.staying.ending = True
+            self._durable.unread_at_end.ending = True
 
     def pass_on(self) -> None:
         """Another process goes on with what is not handled."""
         if self._durable is not None:
-            self._durable.staying.pass_on()
+            self._durable.unread_at_end.pass_on()
 
     def stopping(self, then: Callable[[], None]) -> None:
         """The whole system stops."""

@@ -82,9 +82,9 @@ class RootMailboxes:
             self._durable = letters.keeping(
                 tree, broker.mailboxes, lambda: tree.boot, self._renew_here, _knows_all, moves=True
             )
-            staying = self._durable.staying
-            tree.stays, tree.is_passed_on = staying.keep, staying.is_passed_on
-            tree.outlives = staying.outlives
+            unread_at_end = self._durable.unread_at_end
+            tree.stays, tree.is_passed_on = unread_at_end.keep, unread_at_end.is_passed_on
+            tree.outlives = unread_at_end.outlives
             burying = self._durable.burying
             tree.dead.kept_elsewhere = burying.keeps
             tree.dead.beside_broker(lambda: burying.box)
@@ -116,7 +116,7 @@ class RootMailboxes:
             ConfigurationError: The broker cannot keep messages, or has one of them with other settings.
         """
         if self._durable is not None and self._granting is not None and self._wants_some:
-            self._durable.staying.reset()
+            self._durable.unread_at_end.reset()
             await self._granting.open()
             await self._durable.open(_PATIENCE)
 
@@ -217,7 +217,7 @@ class RootMailboxes:
     async def grant(
         self, name: str, kind: str, options: Mapping[str, Any], peer: Peer, family: str
     ) -> str:
-        """Hand the mailbox of an agent to the process that has started it; see `Home.grant`.
+        """Hand the mailbox of an agent to the process that has started it; see `RootServices.grant`.
 
         Raises:
             ConfigurationError: The broker cannot keep its messages.
@@ -278,12 +278,12 @@ class RootMailboxes:
     def end(self) -> None:
         """What is not handled stays where it is from now on: the system stops."""
         if self._durable is not None:
-            self._durable.staying.ending = True
+            self._durable.unread_at_end.ending = True
 
     def pass_on(self) -> None:
         """Another root goes on with what is not handled, and takes it out of the mailboxes."""
         if self._durable is not None:
-            self._durable.staying.pass_on()
+            self._durable.unread_at_end.pass_on()
 
     async def is_empty(self) -> bool:
         """Whether nothing is in the mailboxes."""

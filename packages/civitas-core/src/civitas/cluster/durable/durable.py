@@ -15,7 +15,7 @@ from civitas.cluster.durable.finishing import Finishing
 from civitas.cluster.durable.lanes import Lanes, Settled
 from civitas.cluster.durable.order import LaneId
 from civitas.cluster.durable.reader import MailboxReader
-from civitas.cluster.durable.staying import Staying
+from civitas.cluster.durable.unread_at_end import UnreadAtEnd
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
@@ -112,7 +112,7 @@ class Durable:
         self._lines: Lanes | None = None
         self._finishing: Finishing | None = None
         self.burying = Burying(serializer, registry, node.foreign)
-        self.staying = Staying(node, back, self.burying)
+        self.unread_at_end = UnreadAtEnd(node, back, self.burying)
         self._opening: asyncio.Task[None] | None = None
         self._readers: dict[str, MailboxReader] = {}
         self._renewing: dict[str, asyncio.Task[None]] = {}

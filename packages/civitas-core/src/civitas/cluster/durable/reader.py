@@ -14,7 +14,7 @@ from civitas.cluster.durable.lanes import Settled
 from civitas.cluster.durable.order import InOrder, LaneId
 from civitas.cluster.durable.origin import FromMailbox
 from civitas.cluster.durable.parcels import KeptMessage, unpack
-from civitas.cluster.durable.staying import Staying
+from civitas.cluster.durable.unread_at_end import UnreadAtEnd
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.incoming import Receivers
@@ -51,7 +51,7 @@ class Holdings(Protocol):
     cycles: Cycles
     gone: Peer
     """Stands for a node that is not there any more."""
-    staying: Staying
+    unread_at_end: UnreadAtEnd
     """What stays in the mailboxes."""
 
     @property
@@ -262,7 +262,7 @@ class MailboxReader:
 
     def _deliver(self, letter: Letter, kept: KeptMessage) -> None:
         holdings = self._holdings
-        if holdings.staying.passes_on:
+        if holdings.unread_at_end.passes_on:
             return  # whoever goes on reads it again
         message, receivers = kept.message, holdings.receivers
         times = self._given.pop(message.id, 0) if self._given else 0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from civitas import AgentProcess, Message
-from civitas.cluster import resting
-from civitas.node.resting import Resting
+from civitas.cluster import quiescing
+from civitas.node.quiescing import Quiescing
 from civitas.process import Cell, Status
 from civitas.testing import MemoryNetwork
 from tests.core.cluster.nodes import Nodes
@@ -33,7 +33,7 @@ async def test_what_waits_for_a_process_that_was_killed_meanwhile_does_not_block
         await nodes.lose("w", "it was killed")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
-                await Resting(nodes.root, nodes.root.others).reach()
+                await Quiescing(nodes.root, nodes.root.others).reach()
         nodes.runtime.drain_timeout = 0.0
 
 
@@ -44,7 +44,7 @@ async def test_a_process_that_does_not_end_its_work_delays_the_takeover_only_so_
     async def never(_: Any) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(resting, "_PATIENCE", 0.01)
+    monkeypatch.setattr(quiescing, "_PATIENCE", 0.01)
     async with Nodes(MemoryNetwork().transport, {"w": {"far": Still}}) as nodes:
         with monkeypatch.context() as blocked:
             blocked.setattr(Cell, "interrupt", never)
@@ -66,6 +66,6 @@ async def test_a_durable_agent_elsewhere_that_has_come_to_rest_is_not_started_ag
     placed = {"w": {"far": Idle}}
     async with Nodes(MemoryNetwork().transport, placed, keywords={"delivery": "durable"}) as nodes:
         child = nodes.root._children["far"]
-        await Resting(nodes.root, nodes.root.others).reach()
+        await Quiescing(nodes.root, nodes.root.others).reach()
         await eventually(lambda: not child._runs_on)
         assert (child.status, ends) == (Status.RUNNING, ["started", "ended"])

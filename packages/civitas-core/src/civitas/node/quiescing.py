@@ -1,4 +1,4 @@
-"""`Resting`: brings agents to where another version of the program can go on with their work."""
+"""`Quiescing`: brings agents to where another version of the program can go on with their work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from civitas.node.other_processes import OtherProcesses
 from civitas.process import Cell, Delivery
 from civitas.supervision import ConversationPoolProcess
 
-__all__ = ["Resting", "rest_within"]
+__all__ = ["Quiescing", "quiesce_within"]
 
 logger = logging.getLogger("civitas")
 
@@ -19,7 +19,7 @@ _LOOK = 0.005
 """Seconds between two looks."""
 
 
-class Resting:
+class Quiescing:
     """Brings the agents of a node to where another version of the program can go on with their work.
 
     Args:
@@ -88,7 +88,7 @@ class Resting:
         return self._node.step_gate.stands_at(cell.name, len(cell.asking))
 
 
-async def rest_within(node: Node, name: str, drain_timeout: float) -> None:
+async def quiesce_within(node: Node, name: str, drain_timeout: float) -> None:
     """Bring the agents of a system to rest, and interrupt those that do not come to it in time.
 
     Args:
@@ -96,10 +96,10 @@ async def rest_within(node: Node, name: str, drain_timeout: float) -> None:
         name: Of the system.
         drain_timeout: Seconds.
     """
-    resting = Resting(node, node.others)
+    quiescing = Quiescing(node, node.others)
     try:
         async with asyncio.timeout(drain_timeout):
-            await resting.reach()
+            await quiescing.reach()
     except TimeoutError:
         logger.warning(
             "runtime %r: agents were still at work after drain_timeout=%g s; the step that a durable agent was "
@@ -107,7 +107,7 @@ async def rest_within(node: Node, name: str, drain_timeout: float) -> None:
             name,
             drain_timeout,
         )
-    await resting.interrupt()
+    await quiescing.interrupt()
 
 
 def _is_durable(pool: ConversationPoolProcess) -> bool:

@@ -1,4 +1,4 @@
-"""`Lingering`: a root that has passed on what it did asks the next one for the answers that somebody waits for here."""
+"""`NextRootClient`: a root that has handed over asks the next one for the answers that somebody waits for here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from civitas.message import Message
 from civitas.node.asks import PendingAsks
 from civitas.transport.contract import Transport
 
-__all__ = ["Lingering"]
+__all__ = ["NextRootClient"]
 
 logger = logging.getLogger("civitas")
 
@@ -42,7 +42,7 @@ _LOST = "the root that had the request was lost"
 _ADVICE = "A durable agent that has it goes on with it: see `civitas runs` before you ask again"
 
 
-class Lingering:
+class NextRootClient:
     """Asks the root that leads, whichever that is, as one that has led before.
 
     Args:

@@ -1,4 +1,4 @@
-"""`Staying`: what stays in the mailboxes of the broker when more than one agent ends."""
+"""`UnreadAtEnd`: what stays in the mailboxes of the broker when more than one agent ends."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from civitas.cluster.letters.incoming import Receivers
     from civitas.cluster.letters.origin import Back
 
-__all__ = ["Staying"]
+__all__ = ["UnreadAtEnd"]
 
 
-class Staying:
+class UnreadAtEnd:
     """Decides what becomes of the messages that nobody here will handle.
 
     Args:

@@ -15,16 +15,16 @@ from civitas.cluster.members.roster import Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.peers import Peer
 from civitas.node import Node
-from civitas.node.resting import Resting
+from civitas.node.quiescing import Quiescing
 from civitas.process import Delivery
 
-__all__ = ["MembersAtRest", "RestingMember"]
+__all__ = ["QuiescingMember", "QuiescingMembers"]
 
 _PATIENCE = 5.0
 """Seconds for a process to end what its agents are handling."""
 
 
-class MembersAtRest:
+class QuiescingMembers:
     """Lets the members do, each at the same time, what they do before the system stops, or passes on what it has.
 
     Args:
@@ -71,7 +71,7 @@ class MembersAtRest:
         return any(each is not False for each in done)  # one that is gone may have been at work
 
 
-class RestingMember:
+class QuiescingMember:
     """Does so at a member.
 
     Args:
@@ -84,7 +84,7 @@ class RestingMember:
         self._pass_on = pass_on
         self._node = node
         self._letters = letters
-        self._resting = Resting(node, None)
+        self._quiescing = Quiescing(node, None)
         self.serves: dict[str, Serves] = {
             "drain": self._drain,
             "rest": self._rest,
@@ -102,19 +102,19 @@ class RestingMember:
     async def pass_on(self) -> None:
         """Let another process go on with what is left, as soon as no step is under way."""
         await self._rest()
-        await self._resting.interrupt()
+        await self._quiescing.interrupt()
 
     async def _rest(self, _: Peer | None = None) -> bool:
         """Bring the agents here to rest; returns whether one was at work."""
         self._pass_on()
-        worked = self._resting.is_busy or any(len(each.outbox) for each in passing(self._letters))
-        await self._resting.reach()
+        worked = self._quiescing.is_busy or any(len(each.outbox) for each in passing(self._letters))
+        await self._quiescing.reach()
         for each in list(passing(self._letters)):
             await each.outbox.drained()
         return worked
 
     async def _interrupt(self, _: Peer) -> bool:
-        await self._resting.interrupt()
+        await self._quiescing.interrupt()
         return False
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from civitas.node.budgets import Budgets
     from civitas.node.scheduler import Scheduler
 
-__all__ = ["Home"]
+__all__ = ["RootServices"]
 
 
 class Tree(Protocol):
@@ -39,7 +39,7 @@ class Tree(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class RootServices:
     """What a child in another process needs of the root.
 
     Attributes:

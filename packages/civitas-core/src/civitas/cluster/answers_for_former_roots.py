@@ -1,4 +1,4 @@
-"""`Inherited`: the answers to what was asked at roots that led before, until those who wait there have them."""
+"""`AnswersForFormerRoots`: keeps the answers to what was asked at roots that led before, until those have them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from civitas.node.asks import PendingAsks
 from civitas.node.registry import Registry
 from civitas.process.failures import dump_error
 
-__all__ = ["Inherited"]
+__all__ = ["AnswersForFormerRoots"]
 
 _LOOK_AGAIN = 1.0
 """Seconds after which a node that asks for answers hears that there are none yet."""
@@ -37,7 +37,7 @@ class Inheriting(Protocol):
         """Its event loop."""
 
 
-class Inherited:
+class AnswersForFormerRoots:
     """Takes the answers to what was asked at roots that led before, and gives them to whoever waits there.
 
     Args:

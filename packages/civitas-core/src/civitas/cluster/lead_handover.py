@@ -1,21 +1,21 @@
-"""`PassingOn`: a root that passes on what it does to the one that leads next."""
+"""`LeadHandover`: a root that passes on what it does to the one that leads next."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from civitas.cluster.answers_for_former_roots import AnswersForFormerRoots
 from civitas.cluster.guests import Guests
-from civitas.cluster.inherited import Inherited
-from civitas.cluster.lingering import Lingering
 from civitas.cluster.members.succession_notes import SuccessionNotes
+from civitas.cluster.next_root_client import NextRootClient
 from civitas.cluster.peers import Peers
 from civitas.cluster.seal import Seal
 from civitas.node.asks import PendingAsks
 from civitas.node.next_program import Forward
 from civitas.transport.election import Lead, Yielding
 
-__all__ = ["PassingOn"]
+__all__ = ["LeadHandover"]
 
 
 class Leading(Protocol):
@@ -32,25 +32,29 @@ class Leading(Protocol):
         """The asks that wait here."""
 
 
-class PassingOn:
+class LeadHandover:
     """What a root leaves to the next one; see `NextProgram`.
 
     Args:
         root: It.
-        inherited: The answers to what was asked at those before it.
-        lingering: Asks the next root for the answers to what was asked here; None if there may be none.
+        former_answers: The answers to what was asked at those before it.
+        next_root: Asks the next root for the answers to what was asked here; None if there may be none.
         seal: Of the system.
     """
 
     def __init__(
-        self, root: Leading, inherited: Inherited, lingering: Lingering | None, seal: Seal
+        self,
+        root: Leading,
+        former_answers: AnswersForFormerRoots,
+        next_root: NextRootClient | None,
+        seal: Seal,
     ) -> None:
         self.active = False
         """Whether another root takes over when this one stops."""
         self.forward: Forward | None = None
         self._root = root
-        self._inherited = inherited
-        self._lingering = lingering
+        self._former_answers = former_answers
+        self._next_root = next_root
         if seal and isinstance(root.transport, Yielding):
             root.transport.other_roots.seal = seal.over
 
@@ -63,13 +67,13 @@ class PassingOn:
     @property
     def is_there(self) -> bool:
         """See `NextProgram.is_there`."""
-        return not self.active or self._lingering is None or self._lingering.has_found
+        return not self.active or self._next_root is None or self._next_root.has_found
 
     def reset(self) -> None:
         """The system begins again."""
         self.active, self.forward = False, None
-        if self._lingering is not None:
-            self._lingering.reset()
+        if self._next_root is not None:
+            self._next_root.reset()
 
     def begin(self, *, asked: bool) -> None:
         """This root ends.
@@ -78,20 +82,23 @@ class PassingOn:
             asked: Whether another one has asked for that.
         """
         self.active = asked or self.is_awaited
-        if self.active and self._lingering is not None:
-            self.forward = self._lingering.forward
+        if self.active and self._next_root is not None:
+            self.forward = self._next_root.forward
 
     def notes(self) -> SuccessionNotes:
         """What is asked here, or was at those before, without an answer yet, is for the next root."""
         root = self._root
-        former, asked = (*root.peers.former, root.boot), self._inherited.asked | root.asks.asked
+        former, asked = (
+            (*root.peers.former, root.boot),
+            self._former_answers.asked | root.asks.asked,
+        )
         return SuccessionNotes(former=former, asked=asked)
 
     def has_ended(self) -> None:
         """This root does not lead any more."""
-        self._inherited.close()
-        if self._lingering is not None:
-            self._lingering.begin()
+        self._former_answers.close()
+        if self._next_root is not None:
+            self._next_root.begin()
 
     def take_over(self) -> None:
         """See `NextProgram.take_over`."""
@@ -105,13 +112,13 @@ class PassingOn:
     def has_started(self) -> None:
         """See `NextProgram.has_started`."""
         self._root.guests.started = True
-        self._inherited.has_started()
+        self._former_answers.has_started()
 
     async def find_edge(self) -> Mapping[str, Any]:
         """See `NextProgram.find_edge`."""
-        if self._lingering is None:
+        if self._next_root is None:
             return {}
-        return await self._lingering.find_edge(behind=self.active)
+        return await self._next_root.find_edge(behind=self.active)
 
     def yields_to(self, asked: Callable[[], None]) -> None:
         """See `NextProgram.yields_to`."""
@@ -120,20 +127,20 @@ class PassingOn:
 
     async def linger(self) -> None:
         """See `NextProgram.linger`."""
-        if self.active and self._lingering is not None:
-            await self._lingering.answer(self._root.asks)
+        if self.active and self._next_root is not None:
+            await self._next_root.answer(self._root.asks)
 
     async def rested(self) -> None:
         """See `NextProgram.rested`."""
-        if self._lingering is not None:
-            await self._lingering.rested()
+        if self._next_root is not None:
+            await self._next_root.rested()
 
     async def found(self) -> None:
         """See `NextProgram.found`."""
-        if self._lingering is not None:
-            await self._lingering.find()
+        if self._next_root is not None:
+            await self._next_root.find()
 
     async def leave_alone(self) -> None:
         """See `NextProgram.leave_alone`."""
-        if self._lingering is not None:
-            await self._lingering.close()
+        if self._next_root is not None:
+            await self._next_root.close()

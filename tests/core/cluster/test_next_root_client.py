@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from civitas.cluster import lingering
-from civitas.cluster.lingering import Lingering
+from civitas.cluster import next_root_client
+from civitas.cluster.next_root_client import NextRootClient
 from civitas.errors import ConfigurationError, NodeDown
 from civitas.message import Message
 from civitas.node.asks import PendingAsks
@@ -32,9 +32,9 @@ class Older:
 async def test_a_next_root_that_takes_over_no_answers_is_said_at_once() -> None:
     asks = PendingAsks(asyncio.get_running_loop())
     waiting = asks.add("m", None, None, "a")
-    lingering = Lingering("root", "token", MemoryNetwork().transport)
-    lingering._guest = Older()  # type: ignore[assignment]
-    await asyncio.wait_for(lingering.answer(asks), 5)
+    next_root = NextRootClient("root", "token", MemoryNetwork().transport)
+    next_root._guest = Older()  # type: ignore[assignment]
+    await asyncio.wait_for(next_root.answer(asks), 5)
     assert isinstance(waiting.result(), NodeDown)
 
 
@@ -51,14 +51,14 @@ class Starts(Older):
 
 @pytest.mark.promise(id="SEM-1834")
 async def test_a_next_root_is_found_when_it_has_started_its_agents() -> None:
-    lingering = Lingering("root", "token", MemoryNetwork().transport)
-    guest = lingering._guest = Starts()  # type: ignore[assignment]
-    finding = asyncio.create_task(lingering.find())
+    next_root = NextRootClient("root", "token", MemoryNetwork().transport)
+    guest = next_root._guest = Starts()  # type: ignore[assignment]
+    finding = asyncio.create_task(next_root.find())
     while not guest.asked:
         await asyncio.sleep(0)
-    assert not lingering.has_found
+    assert not next_root.has_found
     await asyncio.wait_for(finding, 5)
-    assert lingering.has_found
+    assert next_root.has_found
 
 
 class Shows(Older):
@@ -70,14 +70,14 @@ class Shows(Older):
 
 @pytest.mark.promise(id="SEM-1815")
 async def test_a_root_that_leads_again_does_not_take_itself_for_the_next_one() -> None:
-    lingering = Lingering("root", "token", MemoryNetwork().transport)
-    lingering.begin()
-    lingering.reset()
-    lingering._guest = Shows()  # type: ignore[assignment]
-    finding = asyncio.create_task(lingering.find_edge(behind=True))
+    next_root = NextRootClient("root", "token", MemoryNetwork().transport)
+    next_root.begin()
+    next_root.reset()
+    next_root._guest = Shows()  # type: ignore[assignment]
+    finding = asyncio.create_task(next_root.find_edge(behind=True))
     await asyncio.sleep(0)
     assert not finding.done()
-    lingering.begin()
+    next_root.begin()
     assert await finding == {"port": 1}
 
 
@@ -105,10 +105,10 @@ class Passes(Starts):
 
 @pytest.mark.promise(id="SEM-1837")
 async def test_what_the_next_root_passes_on_in_turn_is_not_asked_again() -> None:
-    lingering = Lingering("root", "token", MemoryNetwork().transport)
-    lingering.begin()
-    guest = lingering._guest = Passes()  # type: ignore[assignment]
-    answer = await asyncio.wait_for(lingering.forward({"op": "ask"}), 5)
+    next_root = NextRootClient("root", "token", MemoryNetwork().transport)
+    next_root.begin()
+    guest = next_root._guest = Passes()  # type: ignore[assignment]
+    answer = await asyncio.wait_for(next_root.forward({"op": "ask"}), 5)
     assert isinstance(answer, Message)
     assert answer.payload == "m"
     assert guest.requests == [{"op": "ask"}]
@@ -124,11 +124,11 @@ class Dies(Passes):
 
 @pytest.mark.promise(id="SEM-1837")
 async def test_what_the_next_root_had_in_hand_as_it_was_killed_is_not_repeated() -> None:
-    lingering = Lingering("root", "token", MemoryNetwork().transport)
-    lingering.begin()
-    guest = lingering._guest = Dies()  # type: ignore[assignment]
+    next_root = NextRootClient("root", "token", MemoryNetwork().transport)
+    next_root.begin()
+    guest = next_root._guest = Dies()  # type: ignore[assignment]
     with pytest.raises(NodeDown):
-        await asyncio.wait_for(lingering.forward({"op": "send"}), 5)
+        await asyncio.wait_for(next_root.forward({"op": "send"}), 5)
     assert guest.requests == [{"op": "send"}]
 
 
@@ -150,9 +150,9 @@ async def test_why_the_next_root_gives_no_answers_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Refuses, "times", 0)
-    monkeypatch.setattr(lingering, "Guest", Refuses)
-    monkeypatch.setattr(lingering, "_LOOK", 0.0)
-    asking = Lingering("root", "token", MemoryNetwork().transport)
+    monkeypatch.setattr(next_root_client, "Guest", Refuses)
+    monkeypatch.setattr(next_root_client, "_LOOK", 0.0)
+    asking = NextRootClient("root", "token", MemoryNetwork().transport)
     await asyncio.wait_for(asking._there(), 5)
     await asking.close()
     [said] = caplog.messages
