@@ -14,6 +14,7 @@ import pytest
 
 from civitas import HandlerFailed, MailboxFull, Runtime, StartFailed
 from civitas.errors import ConfigurationError
+from civitas.transport.nats.mailboxes.mailboxes import NatsMailboxes
 from tests.integration.nats.conftest import over_nats, traveller
 from tests.integration.nats.roots import Root
 from tests.integration.processes.system import Events, lines, pid_of, until
@@ -71,6 +72,24 @@ async def test_a_message_that_is_larger_than_the_server_takes_is_kept_in_pieces(
     async with Runtime.from_config(config) as kept:
         asked = [kept.ask("there", n if n % 2 else payload) for n in range(4)]
         assert [each.payload for each in await asyncio.gather(*asked)] == [payload, 1, payload, 3]
+
+
+@pytest.mark.promise(id="SEM-1475")
+async def test_a_mailbox_that_is_lost_again_while_its_reader_goes_on_is_asked_for_once_more(
+    system, server, monkeypatch
+):
+    may_finish = NatsMailboxes._may_finish
+    # Not before the end of the first message, nor when that comes again as the root says that reading may go on.
+    so_far = iter((False, False))
+    monkeypatch.setattr(
+        NatsMailboxes, "_may_finish", lambda self: next(so_far, True) and may_finish(self)
+    )
+    entry = {**traveller("clerk")["agent"], "delivery": "durable"}
+    config = over_nats(server, {"conversation_pool": entry}, prefix="twice")
+    async with Runtime.from_config(config) as kept:
+        assert (await kept.ask("clerk", 1, conversation="c")).payload == 1
+        assert (await kept.ask("clerk", 2, conversation="c", timeout=5)).payload == 2
+    assert list(so_far) == []
 
 
 @pytest.mark.promise(id="SEM-1453")

@@ -116,6 +116,8 @@ class Durable:
         self._opening: asyncio.Task[None] | None = None
         self._readers: dict[str, MailboxReader] = {}
         self._renewing: dict[str, asyncio.Task[None]] = {}
+        self._lost_again: set[str] = set()
+        """Whose mailbox was lost once more while it was renewed."""
 
     async def open(self, patience: float | None = None) -> None:
         """Reach the broker, if that was not done yet.
@@ -330,24 +332,33 @@ class Durable:
 
     def renew(self, name: str) -> None:
         """Ask the root whether this node still has the mailbox of `name`, and go on reading if so."""
-        if name not in self._renewing:
-            renewing = asyncio.get_running_loop().create_task(self._renew(name))
-            self._renewing[name] = renewing
-            renewing.add_done_callback(lambda _: self._renewing.pop(name, None))
+        if name in self._renewing:
+            self._lost_again.add(name)
+            return
+        self._renewing[name] = asyncio.get_running_loop().create_task(self._renew(name))
 
     async def _renew(self, name: str) -> None:
-        while (reader := self._readers.get(name)) is not None:
-            try:
-                given = await self._renewal(name)
-            except NodeDown:
-                return  # this node ends, or was given up
-            except Exception as error:
-                logger.warning("the mailbox of %r cannot be read at the moment: %s", name, error)
+        try:
+            while (reader := self._readers.get(name)) is not None:
+                self._lost_again.discard(name)
+                try:
+                    given = await self._renewal(name)
+                except NodeDown:
+                    return  # this node ends, or was given up
+                except Exception as error:
+                    logger.warning(
+                        "the mailbox of %r cannot be read at the moment: %s", name, error
+                    )
+                    await asyncio.sleep(_PAUSE)
+                    continue
+                if self._readers.get(name) is reader:
+                    reader.begin(given, {})  # which may find at once that it has to be asked again
+                if name not in self._lost_again:
+                    return
                 await asyncio.sleep(_PAUSE)
-                continue
-            if self._readers.get(name) is reader:
-                reader.begin(given, {})
-            return
+        finally:
+            self._lost_again.discard(name)
+            del self._renewing[name]  # in this turn: what is lost in the next is to be asked for
 
     async def close(self) -> None:
         """Put and read nothing any more, after what was handled is out of the mailboxes."""
