@@ -108,6 +108,10 @@ class Versions:
         self.all.append(program)
         return program, log
 
+    def log(self, program: subprocess.Popen[bytes]) -> Path:
+        """What a program prints."""
+        return self.folder / f"log{self.all.index(program)}"
+
     async def says(self, words: str, log: Path, within: float = _PATIENCE) -> None:
         """Wait until a program has said so."""
         deadline = time.monotonic() + within
@@ -186,19 +190,35 @@ async def run(fire: Fire) -> None:
 async def _roll(
     fire: Fire, versions: Versions, root: subprocess.Popen[bytes], fault: str
 ) -> subprocess.Popen[bytes]:
+    was_again = _read(versions.log(root)).count(" again ")
     new, log = versions.start("--takeover")
-    if fault == "none":
-        await versions.says("ready ", log)
-    else:
+    if fault != "none":
         await versions.says("waiting |ready ", log)
         await asyncio.sleep(fire.random.uniform(0, 0.6))
         new = await _break(fire, versions, root, new, fault)
-        log = versions.folder / f"log{versions.all.index(new)}"
-        await versions.says("ready ", log)
+    if not await _leads(versions, root, new, was_again):
+        return root
     if not await versions.ended(root):
-        fire.fault(f"the version before {log.name} did not end ({fault})")
+        fire.fault(f"the version before {versions.log(new).name} did not end ({fault})")
         root.kill()
     return new
+
+
+async def _leads(
+    versions: Versions,
+    root: subprocess.Popen[bytes],
+    new: subprocess.Popen[bytes],
+    was_again: int,
+) -> bool:
+    """Wait until the new version leads; False if it could not start, and the one before it leads again."""
+    deadline = time.monotonic() + _PATIENCE
+    while " ready " not in (said := _read(versions.log(new))):
+        again = new.poll() is not None and _read(versions.log(root)).count(" again ") > was_again
+        if again or time.monotonic() > deadline:
+            assert again, f"{versions.log(new).name} does not lead: {said[-2000:]}"
+            return False
+        await asyncio.sleep(0.02)
+    return True
 
 
 async def _break(
