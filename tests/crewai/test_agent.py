@@ -130,9 +130,10 @@ async def test_a_run_that_times_out_is_cancelled_and_its_later_tasks_do_not_begi
     async with running(CrewAIAgent("c", crew=make)) as runtime:
         with pytest.raises(AskTimeout):
             await runtime.ask("c", {"topic": "otters"}, timeout=0.5)
+        begun = len(calls)  # one, or none yet on a busy machine
         release.set()
         await runtime.ask("c", {"topic": "cats"})
-    assert len(calls) == 1 + 2
+    assert len(calls) == begun + 2
 
 
 async def test_the_crew_stays_as_it_was(scripted):
